@@ -1,0 +1,66 @@
+"""6.3 语言模型数据集: fetch the book's own archive, for those who want the book's own digits.
+
+`python -m rnn_scratch.download` puts it into MXNet's data folder (`MXNET_HOME`, or `~/.mxnet`) and prints its path,
+which `load_data_jay_lyrics(path)` and `--corpus` take. The lyrics belong to their owners.
+"""
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from mxnet.base import data_dir
+from mxnet.gluon.utils import check_sha1, download
+
+BOOK_URL = ('https://raw.githubusercontent.com/d2l-ai/d2l-zh/13177e16f335fef0b47317f98e2705c2f69a3440/'
+            'data/jaychou_lyrics.txt.zip')
+BOOK_SHA1 = '9529987e701a4f37048ab778270a5dde9a762a0b'
+
+
+def book_archive():
+    """Where the book's archive is, or would be, on this machine."""
+    return Path(data_dir()).expanduser() / 'rnn_scratch' / 'jaychou_lyrics.txt.zip'
+
+
+def download_book_corpus(url=BOOK_URL):
+    """Fetch the book's archive, unless it is there already, and return its path.
+
+    The file is written whole or not at all: it comes into a temporary folder, its SHA-1 checksum is compared, and
+    only then does it move to its place.
+
+    Parameters
+    ----------
+    url : str, optional
+        Where to fetch it; the book's repository on GitHub if not given. The checksum is the same for any address.
+
+    Raises
+    ------
+    OSError
+        The archive did not arrive, or arrived with another checksum. Nothing is left behind.
+    """
+    path = book_archive()
+    if path.is_file() and check_sha1(path, BOOK_SHA1):
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        try:
+            # MXNet's downloader tells its progress on standard output, which is kept for the path.
+            with contextlib.redirect_stdout(sys.stderr):
+                arrived = download(url, os.path.join(folder, path.name), sha1_hash=BOOK_SHA1, retries=2)
+        except Exception as error:  # MXNet raises RuntimeError and UserWarning, its HTTP library errors of its own
+            raise OSError(f'The archive could not be fetched from {url} ({error}): nothing was saved; try again, or '
+                          'bring the file by other means and pass its path.') from error
+        os.replace(arrived, path)
+    return path
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(
+        prog='python -m rnn_scratch.download',
+        description="Fetch the book's corpus into MXNet's data folder and print the path to pass on to --corpus.")
+    parser.add_argument('--url', default=BOOK_URL, help='another address of the same archive')
+    try:
+        print(download_book_corpus(parser.parse_args().url))
+    except OSError as problem:
+        sys.exit(str(problem))

@@ -1,0 +1,33 @@
+"""(一) one-hot向量: a character as a vector with a single one."""
+from mxnet import nd
+
+
+def to_onehot(X, size):
+    """Turn a mini-batch of indices into one matrix for each time step (section 6.4.1).
+
+    Parameters
+    ----------
+    X : NDArray (n, T)
+        Indices of characters: n sequences of T time steps. A one-dimensional X, (T,), is one sequence.
+    size : int
+        The length d of each vector: the size of the vocabulary. MXNet gives an index outside it a row of zeros.
+
+    Returns
+    -------
+    list of T NDArrays (n, d)
+        Time comes first, because the model reads one time step after the other.
+
+    Raises
+    ------
+    ValueError
+        X has neither one nor two dimensions.
+
+    Examples
+    --------
+    >>> X = nd.array([[0, 2], [1, 0]])     # two sequences of two time steps
+    >>> [step.asnumpy().tolist() for step in to_onehot(X, 3)]
+    [[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]]
+    """
+    if X.ndim not in (1, 2):
+        raise ValueError(f'to_onehot takes indices of shape (n, T), not {X.shape}.')
+    return [nd.one_hot(X_t, size) for X_t in X.T]       # X.T (T, n), X_t (n,)

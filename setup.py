@@ -1,0 +1,40 @@
+"""What `pip install` needs to know. The versions that are installed together stand in constraints.txt."""
+import re
+import sys
+from pathlib import Path
+
+if not (3, 8) <= sys.version_info[:2] <= (3, 12):
+    # Said here as well as in python_requires, because older releases of pip read that only after they have failed.
+    sys.exit('rnn_scratch needs CPython 3.8 to 3.12, because MXNet cannot run on any other, and this is Python '
+             '{}.{}: run it with another one, for instance: make train PYTHON=python3.11'.format(*sys.version_info[:2]))
+
+from setuptools import setup  # noqa: E402
+
+HERE = Path(__file__).parent
+
+setup(
+    name='rnn_scratch',
+    version=re.search(r"__version__ = '(.+)'", (HERE / 'rnn_scratch/__init__.py').read_text('utf-8')).group(1),
+    description='循环神经网络的从零开始实现: a recurrent neural network from scratch, on Apache MXNet',
+    long_description=(HERE / 'README.md').read_text('utf-8'),
+    long_description_content_type='text/markdown',
+    license='MIT',
+    # The second package is the folder data/: a wheel carries the lyrics inside the package.
+    packages=['rnn_scratch', 'rnn_scratch.corpus'],
+    package_dir={'rnn_scratch.corpus': 'data'},
+    package_data={'rnn_scratch.corpus': ['*.zip']},
+    python_requires='>=3.8,<3.13',
+    install_requires=[
+        'mxnet==1.9.1',
+        'd2lzh==1.0.0',
+        # MXNet reads numpy.bool, which NumPy 1.24 removed; Python 3.12 has no older NumPy (see _platform.py).
+        'numpy<1.24; python_version < "3.12"',
+        'numpy>=1.26,<2; python_version >= "3.12"',
+        # MXNet imports distutils, which Python 3.12 removed and setuptools brings back.
+        'setuptools; python_version >= "3.12"',
+        # d2lzh.set_figsize calls a function that IPython 9 removed.
+        'ipython<9',
+        'tqdm',
+    ],
+    extras_require={'test': ['pytest', 'ruff', 'setuptools', 'wheel']},
+)

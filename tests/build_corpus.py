@@ -1,0 +1,33 @@
+"""Build data/jaychou_lyrics.txt.zip from data/jaychou_lyrics.txt, and check what the chapter needs of it.
+
+python tests/build_corpus.py
+"""
+import zipfile
+from pathlib import Path
+
+TEXT = Path(__file__).resolve().parent.parent / 'data' / 'jaychou_lyrics.txt'
+ARCHIVE = TEXT.with_name('jaychou_lyrics.txt.zip')
+
+
+def check(text):
+    """The chapter prints shapes with 1027 in them and begins its songs with 分开 and 不分开; the rest is good order."""
+    window = text.replace('\n', ' ').replace('\r', ' ')[:10000]
+    assert len(set(window)) == 1027, f'{len(set(window))} different characters in the window, not 1027'
+    assert '分开' in window and '不分开' in window, 'the prefixes of the chapter are missing'
+    assert len(text) >= 10500, f'{len(text)} characters in all, fewer than 10500'
+    assert all(line == line.strip() for line in text.split('\n')), 'a line begins or ends with a space'
+    assert text.endswith('\n') and '\n\n\n' not in text, 'one blank line between songs, one line end at the end'
+
+
+def build():
+    """Write the archive; with one date for its file, so that the same text gives the same archive."""
+    content = TEXT.read_bytes()
+    check(content.decode('utf-8'))
+    with zipfile.ZipFile(ARCHIVE, 'w') as archive:
+        archive.writestr(zipfile.ZipInfo(TEXT.name, date_time=(2020, 1, 1, 0, 0, 0)), content,
+                         compress_type=zipfile.ZIP_DEFLATED)
+    return ARCHIVE
+
+
+if __name__ == '__main__':
+    print(build())
