@@ -6,6 +6,7 @@ import argparse
 import sys
 
 import rnn_scratch as d2l
+
 from mxnet import random as mx_random
 
 
@@ -33,10 +34,11 @@ def trace(prefix, num_chars):
         text += idx_to_char[index]
         outputs, state = d2l.rnn(inputs, state, params)
         if t + 1 < len(prefix):
-            kind, following = 'given', prefix[t + 1]
+            following, origin = prefix[t + 1], 'given'
         else:
-            kind, following = 'predicted', idx_to_char[int(outputs[0].argmax(axis=1).asscalar())]
-        print(f't={t:<3} in {text[t]!r} = {index:<5} one-hot {X.shape}   next {following!r} {kind:<10} {text + following}')
+            following, origin = idx_to_char[int(outputs[0].argmax(axis=1).asscalar())], 'predicted'
+        print(f't={t:<3} in {text[t]!r} = {index:<4}  one-hot {X.shape}  '
+              f'next {following!r} {origin:<9}  {text + following}')
         return outputs, state
 
     params = d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)

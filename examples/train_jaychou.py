@@ -1,4 +1,4 @@
-"""(七) 训练模型并创作歌词: train with the chapter's settings, first random sampling (随机采样), then consecutive (相邻采样).
+"""(七) 训练模型并创作歌词: train with the chapter's settings, random then consecutive sampling (随机采样, 相邻采样).
 
 python examples/train_jaychou.py
 python examples/train_jaychou.py --sampling consecutive --epochs 100 --prefix 分开 --prefix 雨
@@ -9,6 +9,7 @@ import random
 import sys
 
 import rnn_scratch as d2l  # before MXNet: it mends what a machine of today lacks
+
 from mxnet import random as mx_random
 from tqdm import tqdm
 
@@ -54,13 +55,17 @@ def train(sampling, corpus, args):
     def get_params():
         return d2l.get_params(vocab_size, args.hidden, vocab_size, ctx)
 
+    def show(trained):
+        bar.set_postfix_str(f'perplexity {trained.perplexities[-1]:.2f}')
+        bar.update()
+
     print(f'{sampling} sampling ({SAMPLINGS[sampling]})')
     with progress_bar(args.epochs) as bar:
         return d2l.train_and_predict_rnn(
             d2l.rnn, get_params, d2l.init_rnn_state, args.hidden, vocab_size, ctx, corpus_indices, idx_to_char,
             char_to_idx, sampling == 'random', args.epochs, args.num_steps, args.lr, args.theta, args.batch_size,
             args.pred_period, args.pred_len, args.prefix or ['分开', '不分开'],
-            after_epoch=lambda trained: bar.set_postfix_str(f'perplexity {trained.perplexities[-1]:.2f}') or bar.update())
+            after_epoch=show)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,50 @@
+"""What several tests share: the two corpora, the chapter's settings, and running a program as a user would."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import rnn_scratch as d2l
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items):
+    """The fast tests first."""
+    items.sort(key=lambda item: item.get_closest_marker('slow') is not None)
+
+
+@pytest.fixture(scope='session')
+def corpus():
+    """The shipped corpus: corpus_indices, char_to_idx, idx_to_char, vocab_size."""
+    return d2l.load_data_jay_lyrics()
+
+
+@pytest.fixture(scope='session')
+def book_archive():
+    """The book's own archive: where RNN_SCRATCH_BOOK_CORPUS says, beside the checkout, or where it is downloaded to."""
+    from rnn_scratch.download import book_archive
+    candidates = [os.environ.get('RNN_SCRATCH_BOOK_CORPUS'), ROOT.parent / 'shared/data/jaychou_lyrics.txt.zip',
+                  book_archive()]
+    for path in candidates:
+        if path and Path(path).is_file():
+            return Path(path)
+    pytest.skip("the book's corpus is not on this machine (python -m rnn_scratch.download fetches it)")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run Python in a process of its own, from an empty folder, and give back what it printed and how it ended."""
+    def run(*arguments, **environment):
+        return subprocess.run([sys.executable, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True,
+                              encoding='utf-8', env={**os.environ, 'PYTHONIOENCODING': 'utf-8', **environment})
+    return run
+
+
+def relative_error(actual, expected):
+    """The largest difference of two arrays, as a part of the largest entry of the second."""
+    actual, expected = actual.asnumpy(), expected.asnumpy()
+    assert actual.shape == expected.shape
+    return abs(actual - expected).max() / abs(expected).max()

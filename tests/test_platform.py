@@ -1,0 +1,65 @@
+"""What `import rnn_scratch` says on a machine where MXNet cannot start.
+
+The machines are made of stand-in modules in a folder that Python searches first.
+"""
+import pytest
+
+PROGRAM = '''
+try:
+    import rnn_scratch
+except ImportError as error:
+    print(error)
+'''
+
+
+@pytest.fixture
+def import_with(run, tmp_path):
+    """What the import says in a process where these modules stand before the real ones."""
+    def import_with(first='', **modules):
+        for name, source in modules.items():
+            (tmp_path / f'{name}.py').write_text(source, 'utf-8')
+        result = run('-c', first + PROGRAM, PYTHONPATH=str(tmp_path))
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.count('\n') == 1, 'one sentence, on one line'
+        return result.stdout
+    return import_with
+
+
+def test_numpy_too_new(import_with):
+    said = import_with(numpy="__version__ = '2.4.1'")
+    assert 'NumPy 2.4.1 is installed' in said and 'pip install "numpy<2"' in said
+
+
+def test_distutils_missing(import_with):
+    said = import_with("import sys; sys.modules['distutils'] = None  # there is none")
+    assert 'module distutils' in said and 'pip install setuptools' in said
+
+
+def test_mxnet_not_installed(import_with):
+    said = import_with(mxnet="raise ModuleNotFoundError(\"No module named 'mxnet'\", name='mxnet')")
+    assert 'MXNet is not installed' in said and 'Linux (x86_64, aarch64)' in said
+
+
+def test_libquadmath_missing(import_with):
+    said = import_with(
+        mxnet="raise OSError('libquadmath.so.0: cannot open shared object file: No such file or directory')")
+    assert 'libquadmath.so.0' in said and 'apt-get install libquadmath0' in said
+
+
+def test_another_library_missing(import_with):
+    said = import_with(
+        mxnet="raise OSError('libcudart.so.11.0: cannot open shared object file: No such file or directory')")
+    assert 'libcudart.so.11.0' in said and 'libquadmath' not in said
+
+
+def test_other_errors_are_not_disguised(run, tmp_path):
+    (tmp_path / 'mxnet.py').write_text("raise OSError('disk on fire')", 'utf-8')
+    result = run('-c', 'import rnn_scratch', PYTHONPATH=str(tmp_path))
+    assert 'OSError: disk on fire' in result.stderr
+
+
+@pytest.mark.parametrize('version, has_alias', [('1.23.5', False), ('1.24.0', True), ('1.26.4', True)])
+def test_the_numpy_alias_comes_where_it_is_needed(run, tmp_path, version, has_alias):
+    (tmp_path / 'numpy.py').write_text(f"__version__ = '{version}'\nclass bool_: pass\n", 'utf-8')
+    (tmp_path / 'mxnet.py').write_text("import numpy\nprint(hasattr(numpy, 'bool'))\nraise SystemExit", 'utf-8')
+    assert run('-c', 'import rnn_scratch', PYTHONPATH=str(tmp_path)).stdout == f'{has_alias}\n'
