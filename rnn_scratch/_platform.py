@@ -1,11 +1,18 @@
-"""What this machine must have before MXNet can start, checked one by one.
+"""What this machine must have before MXNet can start, and the settings that MXNet reads once, as it starts.
 
 MXNet 1.9.1 is from 2022. On a machine of today its import fails in a few well-known ways, each with a message that
-names the symptom and not the cure. `import rnn_scratch` runs `import_mxnet` first, which names the cure.
+names the symptom and not the cure; and it does not know today's processors. `import rnn_scratch` runs `import_mxnet`
+first, which names the cure, and starts MXNet with settings that fit the machine.
 """
+import contextlib
+import os
 import platform
 import re
 import sys
+from pathlib import Path
+
+# The system's libraries that the wheel needs, and Debian's packages of them.
+PACKAGES = {'libquadmath.so.0': 'libquadmath0', 'libgomp.so.1': 'libgomp1'}
 
 
 def import_mxnet():
@@ -20,7 +27,8 @@ def import_mxnet():
     check_numpy()
     check_distutils()
     try:
-        import mxnet  # noqa: F401
+        with environment(settings()):
+            import mxnet  # noqa: F401
     except ModuleNotFoundError as error:
         if error.name != 'mxnet':
             raise
@@ -33,8 +41,8 @@ def import_mxnet():
         if missing is None:
             raise
         library = missing.group(1)
-        cure = ('install it with your system\'s packages (Debian and Ubuntu: apt-get install libquadmath0; '
-                'Fedora: dnf install libquadmath)' if library.startswith('libquadmath') else
+        cure = (f"install your system's package of it (Debian and Ubuntu: apt-get install {PACKAGES[library]})"
+                if library in PACKAGES else
                 'install the system package that holds it, or the build of MXNet that fits this machine')
         raise ImportError(f'MXNet needs the system library {library}, which this machine lacks: {cure}.') from error
 
@@ -60,6 +68,50 @@ def check_distutils():
         raise ImportError(
             f'MXNet needs the module distutils, which Python {platform.python_version()} does not have: '
             'run: python -m pip install setuptools.') from error
+
+
+def settings():
+    """Environment variables that make MXNet faster on this machine, less those that the user has set."""
+    found = {}
+    if not {'OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS'} & set(os.environ):
+        # MXNet takes half of the processors for hardware threads of the other half, also where they are whole cores.
+        found['MXNET_OMP_MAX_THREADS'] = str(count_cores())
+        # Threads that wait for each other by spinning stand still for long when any other program wants a core.
+        found['OMP_WAIT_POLICY'] = 'passive'
+    if has_avx2():
+        # The OpenBLAS in the wheel takes a processor that is newer than itself for one of 2004. Haswell's code runs
+        # on all that have AVX2.
+        found['OPENBLAS_CORETYPE'] = 'Haswell'
+    return {name: value for name, value in found.items() if name not in os.environ}
+
+
+def count_cores():
+    """The cores that this process may use; two hardware threads of one core count once."""
+    try:
+        processors = os.sched_getaffinity(0)
+        return len({Path(f'/sys/devices/system/cpu/cpu{i}/topology/thread_siblings_list').read_text()
+                    for i in processors})
+    except (AttributeError, OSError):       # not Linux, or a container that hides them
+        return max(1, (os.cpu_count() or 2) // 2)
+
+
+def has_avx2():
+    """Whether this is a processor of the x86 family with AVX2; where that cannot be seen, no."""
+    try:
+        return ' avx2 ' in Path('/proc/cpuinfo').read_text()
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def environment(variables):
+    """Set environment variables for a while. MXNet reads them as it starts; programs started later do not see them."""
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
 
 
 import_mxnet()

@@ -2,6 +2,8 @@
 
 The machines are made of stand-in modules in a folder that Python searches first.
 """
+from rnn_scratch._platform import count_cores
+
 import pytest
 
 PROGRAM = '''
@@ -63,3 +65,22 @@ def test_the_numpy_alias_comes_where_it_is_needed(run, tmp_path, version, has_al
     (tmp_path / 'numpy.py').write_text(f"__version__ = '{version}'\nclass bool_: pass\n", 'utf-8')
     (tmp_path / 'mxnet.py').write_text("import numpy\nprint(hasattr(numpy, 'bool'))\nraise SystemExit", 'utf-8')
     assert run('-c', 'import rnn_scratch', PYTHONPATH=str(tmp_path)).stdout == f'{has_alias}\n'
+
+
+def test_settings_hold_only_while_mxnet_starts(run, tmp_path, monkeypatch):
+    for name in ['OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS']:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / 'mxnet.py').write_text(
+        "import os\nprint(os.environ.get('MXNET_OMP_MAX_THREADS'))\nraise ImportError('stop here')", 'utf-8')
+    program = '''
+import os
+before = dict(os.environ)
+try:
+    import rnn_scratch
+except ImportError:
+    print(os.environ == before)
+'''
+    for given, expected in [({}, str(count_cores())), ({'MXNET_OMP_MAX_THREADS': '7'}, '7'),
+                            ({'OMP_NUM_THREADS': '1'}, 'None')]:
+        result = run('-c', program, PYTHONPATH=str(tmp_path), **given)
+        assert result.stdout.split() == [expected, 'True'], result.stderr
