@@ -32,7 +32,9 @@ def init_rnn_state(batch_size, num_hiddens, ctx):
 def rnn(inputs, state, params):
     """Run the network over T time steps (section 6.4.3; equations of section 6.2).
 
-    This function is the seam: training and prediction take any function of this form as their `rnn` argument.
+    This function is the seam: training and prediction take any function of this form as their `rnn` argument. The
+    outputs may also come as a list of fewer, taller matrices: what counts is that their rows, one matrix below the
+    other, are those of the T matrices here.
 
     Parameters
     ----------

@@ -31,3 +31,11 @@ def to_onehot(X, size):
     if X.ndim not in (1, 2):
         raise ValueError(f'to_onehot takes indices of shape (n, T), not {X.shape}.')
     return [nd.one_hot(X_t, size) for X_t in X.T]       # X.T (T, n), X_t (n,)
+
+
+def model_inputs(rnn, X, vocab_size):
+    """What a model reads: one-hot vectors, or the indices themselves where it has the attribute `takes_indices`.
+
+    This is the one place that decides it. X is (n, T); the indices are (T, n), time first like the one-hot vectors.
+    """
+    return X.T if getattr(rnn, 'takes_indices', False) else to_onehot(X, vocab_size)

@@ -1,10 +1,16 @@
 """(四) 定义预测函数: read a prefix, then write one character after another."""
 from mxnet import nd
 
-from .onehot import to_onehot
+from .onehot import model_inputs
 
 
-def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx):
+def greedy(Y):
+    """The most probable next character: scores Y (1, q) -> index (1,)."""
+    return Y.argmax(axis=1)
+
+
+def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx,
+                *, pick=greedy):
     """Continue a prefix, always with the most probable next character (section 6.4.4).
 
     Parameters
@@ -19,6 +25,8 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
         The vocabulary, from `load_data_jay_lyrics`.
     ctx : mxnet.Context
         The device.
+    pick : function, optional
+        Another way to pick the next character: from scores, NDArray (1, q), to an index, NDArray (1,).
 
     Returns
     -------
@@ -30,17 +38,24 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
     ValueError
         The prefix is empty or has a character that is not in the vocabulary; or num_chars is negative.
     """
+    steps = predict_steps(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, char_to_idx,
+                          pick)
+    # MXNet computes while Python goes on: ask for all steps first, and only then wait for their numbers.
+    return ''.join(idx_to_char[int(X.asscalar())] for X in list(steps))
+
+
+def predict_steps(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, char_to_idx, pick):
+    """The loop of `predict_rnn`: gives one index, (1,), after the other; those of the prefix, then the picked ones."""
     check_prefix(prefix, char_to_idx)
     if num_chars < 0:
         raise ValueError(f'num_chars, the number of characters to write, must be 0 or more, not {num_chars}.')
     state = init_rnn_state(1, num_hiddens, ctx)
-    output = [char_to_idx[char] for char in prefix]             # given
-    for t in range(len(prefix) + num_chars - 1):
-        X = nd.array([[output[t]]], ctx=ctx)                    # (1, 1): one sequence, one time step
-        (Y,), state = rnn(to_onehot(X, vocab_size), state, params)      # Y (1, q)
-        if t + 1 == len(output):                                # nothing is given for the next step: predict it
-            output.append(int(Y.argmax(axis=1).asscalar()))
-    return ''.join(idx_to_char[i] for i in output)
+    X = nd.array([char_to_idx[prefix[0]]], ctx=ctx)
+    yield X
+    for t in range(1, len(prefix) + num_chars):
+        (Y,), state = rnn(model_inputs(rnn, X, vocab_size), state, params)      # Y (1, q)
+        X = nd.array([char_to_idx[prefix[t]]], ctx=ctx) if t < len(prefix) else pick(Y)
+        yield X
 
 
 def check_prefix(prefix, char_to_idx):

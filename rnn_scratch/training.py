@@ -3,12 +3,12 @@ import math
 import time
 from typing import NamedTuple
 
-from d2lzh import sgd
+from d2lzh import sgd  # noqa: F401
 from mxnet import autograd, gluon, nd
 
 from .clipping import grad_clipping
 from .data import data_iter_consecutive, data_iter_random
-from .onehot import to_onehot
+from .onehot import model_inputs
 from .perplexity import perplexity
 from .predict import check_prefix, predict_rnn
 
@@ -33,7 +33,7 @@ class Trained(NamedTuple):
 
 def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char,
                           char_to_idx, is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size,
-                          pred_period, pred_len, prefixes, *, after_epoch=None):
+                          pred_period, pred_len, prefixes, *, start=None, after_epoch=None):
     """Train a model, and let it write after every pred_period epochs (section 6.4.7).
 
     Parameters
@@ -52,8 +52,11 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
     pred_period, pred_len, prefixes
         Every pred_period epochs print the perplexity, the seconds that the last epoch took, and for each prefix a
         text of pred_len characters more.
+    start : Trained, optional
+        Go on from here, up to num_epochs in all, instead of from get_params(). Its parameters change in place.
     after_epoch : function, optional
-        Called after every epoch with the `Trained` so far. Progress bars and the like hang here.
+        Called after every epoch with the `Trained` so far: progress bars, checkpoints and the like hang here. Training
+        ends early when it returns True.
 
     Returns
     -------
@@ -71,19 +74,19 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
     check_settings(vocab_size, corpus_indices, is_random_iter, num_steps, batch_size, pred_period)
     for prefix in prefixes:
         check_prefix(prefix, char_to_idx)
-    trained = Trained(get_params(), [])
-    for epoch in range(1, num_epochs + 1):
-        start = time.time()
+    trained = start or Trained(get_params(), [])
+    for epoch in range(len(trained.perplexities) + 1, num_epochs + 1):
+        began = time.time()
         trained.perplexities.append(train_epoch(
             rnn, trained.params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter,
             num_steps, lr, clipping_theta, batch_size))
         if epoch % pred_period == 0:
-            print(f'epoch {epoch}, perplexity {trained.perplexities[-1]:f}, time {time.time() - start:.2f} sec')
+            print(f'epoch {epoch}, perplexity {trained.perplexities[-1]:f}, time {time.time() - began:.2f} sec')
             for prefix in prefixes:
                 print(' -', predict_rnn(prefix, pred_len, rnn, trained.params, init_rnn_state, num_hiddens, vocab_size,
                                         ctx, idx_to_char, char_to_idx))
-        if after_epoch is not None:
-            after_epoch(trained)
+        if after_epoch is not None and after_epoch(trained):
+            break
     return trained
 
 
@@ -110,13 +113,15 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
             # Keep the values, drop the history: gradients stay within the mini-batch. `detach` returns new arrays.
             state = tuple(s.detach() for s in state)
         with autograd.record():
-            outputs, state = rnn(to_onehot(X, vocab_size), state, params)
-            outputs = nd.concat(*outputs, dim=0)        # T matrices (n, q) -> (T n, q), time first
+            outputs, state = rnn(model_inputs(rnn, X, vocab_size), state, params)
+            # T matrices (n, q) -> (T n, q), time first; a single one is that already
+            outputs = nd.concat(*outputs, dim=0) if len(outputs) > 1 else outputs[0]
             y = Y.T.reshape((-1,))                      # (T n,), in the same order
             l = loss(outputs, y).mean()
         l.backward()
         grad_clipping(params, clipping_theta, ctx)
-        sgd(params, lr, 1)                              # 1: the mean is already taken in l
+        for param in params:
+            param -= lr * param.grad                    # the mean over the mini-batch is already taken in l
         l_sum += l.asscalar() * y.size
         n += y.size
     if math.isnan(l_sum):
