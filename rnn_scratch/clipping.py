@@ -36,14 +36,19 @@ def grad_clipping(params, theta, ctx):
     """
     if theta is None:
         return
+    # nd.square, because `grad ** 2` calls a slow general power function
+    norm = sum(nd.square(param.grad).sum() for param in params).sqrt().asscalar()       # ‖g‖
+    scale_gradients(params, theta, norm)
+
+
+def scale_gradients(params, theta, norm):
+    """g ← min(θ / ‖g‖, 1) · g, or an error where that makes no sense."""
     if not theta > 0:
         raise ValueError(f'theta, the largest norm of the gradient, must be above zero, or None, not {theta!r}.')
-    # ‖g‖² is the sum of all g·g; a dot product is many times faster than `(grad ** 2).sum()`, and as exact.
-    flat = [param.grad.reshape(-1) for param in params]
-    norm = math.sqrt(sum(nd.dot(g, g) for g in flat).asscalar())
     if not math.isfinite(norm):
         raise FloatingPointError(f'The norm of the gradient is {norm}: the parameters have grown beyond all bounds; '
                                  'start again with a smaller learning rate (lr) or a smaller clipping_theta.')
     if norm > theta:
-        for g in flat:                  # views: this changes the gradients themselves
-            g *= theta / norm
+        for param in params:
+            grad = param.grad
+            grad *= theta / norm

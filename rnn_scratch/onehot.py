@@ -34,8 +34,8 @@ def to_onehot(X, size):
 
 
 def model_inputs(rnn, X, vocab_size):
-    """What a model reads: one-hot vectors, or the indices themselves where it has the attribute `takes_indices`.
+    """What a model reads for the indices X (n, T): one-hot vectors, unless it brings a function `to_inputs` of its own.
 
-    This is the one place that decides it. X is (n, T); the indices are (T, n), time first like the one-hot vectors.
+    Training and prediction both ask here, so that a model that has no use for one-hot vectors says it in one place.
     """
-    return X.T if getattr(rnn, 'takes_indices', False) else to_onehot(X, vocab_size)
+    return getattr(rnn, 'to_inputs', to_onehot)(X, vocab_size)

@@ -119,7 +119,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
             y = Y.T.reshape((-1,))                      # (T n,), in the same order
             l = loss(outputs, y).mean()
         l.backward()
-        grad_clipping(params, clipping_theta, ctx)
+        getattr(rnn, 'grad_clipping', grad_clipping)(params, clipping_theta, ctx)
         for param in params:
             param -= lr * param.grad                    # the mean over the mini-batch is already taken in l
         l_sum += l.asscalar() * y.size
