@@ -1,0 +1,90 @@
+"""Beyond the chapter: other ways to pick the next character, and text as it is written.
+
+Greedy prediction soon repeats its favourite line. A sampler draws from the model's distribution instead:
+
+    d2l.predict_rnn('分开', 50, rnn, params, ..., pick=sampler(temperature=0.8, top_k=20, seed=1))
+"""
+import numpy as np
+from mxnet import nd
+
+from .predict import greedy, predict_steps
+
+
+def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
+    """Make a `pick` function for `predict_rnn` that draws the next character at random.
+
+    Parameters
+    ----------
+    temperature : float
+        Scores are divided by it. 1 is the model's own distribution, towards 0 it becomes greedy, above 1 bolder.
+    top_k : int, optional
+        Draw among the k most probable characters only (Fan et al., 2018).
+    top_p : float, optional
+        Draw among the most probable characters that together reach this probability, after top_k: the nucleus
+        (Holtzman et al., 2020).
+    seed : int, optional
+        The same seed gives the same text.
+
+    Returns
+    -------
+    function
+        From scores, NDArray (1, q), to an index, NDArray (1,).
+
+    Raises
+    ------
+    ValueError
+        The temperature is not above zero, top_k is not 1 or more, or top_p is not above 0 and at most 1.
+    """
+    if not 0 < temperature < np.inf:
+        raise ValueError(f'The temperature must be a number above 0, not {temperature!r}.')
+    if top_k is not None and not top_k >= 1:
+        raise ValueError(f'top_k must be 1 or more, not {top_k!r}.')
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f'top_p must be above 0 and at most 1, not {top_p!r}.')
+    generator = np.random.default_rng(seed)
+
+    def pick(Y):
+        p = distribution(Y.asnumpy()[0], temperature, top_k, top_p)
+        return nd.array([generator.choice(len(p), p=p)], ctx=Y.ctx)
+
+    return pick
+
+
+def distribution(scores, temperature=1.0, top_k=None, top_p=None):
+    """The probabilities that `sampler` draws from: scores, array (q,) -> array (q,).
+
+    >>> distribution(np.log([0.5, 0.3, 0.2])).round(3).tolist()
+    [0.5, 0.3, 0.2]
+    >>> distribution(np.log([0.5, 0.3, 0.2]), top_k=2).round(3).tolist()
+    [0.625, 0.375, 0.0]
+    >>> distribution(np.log([0.5, 0.3, 0.2]), top_p=0.4).round(3).tolist()
+    [1.0, 0.0, 0.0]
+    """
+    scores = scores.astype('float64') / temperature
+    p = np.exp(scores - scores.max())
+    p /= p.sum()
+    order = np.argsort(-p, kind='stable')       # from the most probable; equal ones in the order of their indices
+    if top_k is not None:
+        p[order[top_k:]] = 0
+        p /= p.sum()
+    if top_p is not None:
+        reached = np.cumsum(p[order])
+        p[order[np.searchsorted(reached, top_p) + 1:]] = 0      # the first that reaches top_p stays
+        p /= p.sum()
+    return p
+
+
+def stream_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx,
+               *, pick=greedy):
+    """`predict_rnn`, one character after the other as they are found, with the same arguments and errors.
+
+    >>> import rnn_scratch as d2l
+    >>> import mxnet as mx
+    >>> model = (d2l.rnn, [nd.ones((2, 1)), nd.ones((1, 1)), nd.zeros(1), nd.ones((1, 2)), nd.array([0, 1])],
+    ...          d2l.init_rnn_state, 1, 2, mx.cpu(), ['a', 'b'], {'a': 0, 'b': 1})
+    >>> list(stream_rnn('a', 3, *model))
+    ['a', 'b', 'b', 'b']
+    """
+    for X in predict_steps(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, char_to_idx,
+                           pick):
+        yield idx_to_char[int(X.asscalar())]
