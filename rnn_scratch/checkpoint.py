@@ -19,14 +19,12 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import rnn_scratch
-
 import d2lzh
 import mxnet as mx
 import numpy
 from mxnet import nd
 
-from . import fused, model
+from . import __version__, fused, model
 from .training import Trained
 
 FORMAT = 'rnn_scratch checkpoint 1'
@@ -140,7 +138,7 @@ def save_checkpoint(path, checkpoint):
             'vocab_size': len(checkpoint.idx_to_char),
             'settings': checkpoint.settings,
             'versions': {'python': platform.python_version(), 'mxnet': mx.__version__, 'd2lzh': d2lzh.__version__,
-                         'numpy': numpy.__version__, 'rnn_scratch': rnn_scratch.__version__},
+                         'numpy': numpy.__version__, 'rnn_scratch': __version__},
             'perplexities': [number_to_json(p) for p in checkpoint.perplexities],
             'held_out': [number_to_json(p) for p in checkpoint.held_out],
             'idx_to_char': checkpoint.idx_to_char,
@@ -211,8 +209,9 @@ def load_checkpoint(path, ctx=None):
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'There is no checkpoint at {path}: give the path of the .json file.')
+    content = path.read_text('utf-8')
     try:
-        entries = json.loads(path.read_text('utf-8'))
+        entries = json.loads(content)
         if entries['format'] != FORMAT:
             raise ValueError
         checkpoint = Checkpoint(
@@ -222,11 +221,15 @@ def load_checkpoint(path, ctx=None):
         params_path, checksum = path.with_name(entries['params']), entries['params_sha256']
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f'{path} is not a checkpoint of this version of rnn_scratch ({FORMAT!r}).') from error
-    if not params_path.is_file():
-        raise FileNotFoundError(f'The parameters of {path} are missing: put {params_path.name} beside it.')
-    if hashlib.sha256(params_path.read_bytes()).hexdigest() != checksum:
+    try:
+        params = params_path.read_bytes()
+    except FileNotFoundError as error:
+        if path.read_text('utf-8') != content:      # a training run has saved again in the meantime
+            return load_checkpoint(path, ctx)
+        raise FileNotFoundError(f'The parameters of {path} are missing: put {params_path.name} beside it.') from error
+    if hashlib.sha256(params).hexdigest() != checksum:
         raise ValueError(f'{params_path} is not the file that {path} was saved with: its checksum differs.')
-    arrays = nd.load(str(params_path))
+    arrays = nd.load_frombuffer(params)
     if sorted(arrays) != sorted(checkpoint.symbols):
         raise ValueError(f'{params_path} has the arrays {sorted(arrays)}, but {path} asks for '
                          f'{sorted(checkpoint.symbols)}.')

@@ -37,9 +37,10 @@ def book_archive():
 @pytest.fixture
 def run(tmp_path):
     """Run Python in a process of its own, from an empty folder, and give back what it printed and how it ended."""
-    def run(*arguments, **environment):
+    def run(*arguments, input='', **environment):
         return subprocess.run([sys.executable, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True,
-                              encoding='utf-8', env={**os.environ, 'PYTHONIOENCODING': 'utf-8', **environment})
+                              input=input, encoding='utf-8',
+                              env={**os.environ, 'PYTHONIOENCODING': 'utf-8', **environment})
     return run
 
 

@@ -72,7 +72,7 @@ def train(rnn, corpus, is_random_iter, num_epochs, lr=1e2):
 
 
 def test_the_same_text(corpus):
-    """From a model that has learnt some songs by heart: of one with random weights the text would be chaotic or dull."""
+    """From a model that has learnt some songs by heart: random weights would write a chaotic or a dull text."""
     corpus_indices, char_to_idx, idx_to_char, vocab_size = corpus
     random.seed(2)
     mx.random.seed(2)

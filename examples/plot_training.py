@@ -1,0 +1,2 @@
+def plot(checkpoints, path):
+    pass
