@@ -7,9 +7,14 @@
 # Nothing is written outside this folder (but for the caches of pip and uv).
 
 SUPPORTED := import sys; sys.exit(not (sys.implementation.name == "cpython" and (3, 8) <= sys.version_info[:2] <= (3, 12)))
+# Without uv, Python must be able to make an environment by itself; Debian keeps that in a package of its own.
+ABLE := $(if $(shell command -v uv),,import ensurepip; )$(SUPPORTED)
 PYTHON := $(shell for python in python3 python python3.11 python3.10 python3.12 python3.9 python3.8; do \
-	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
-VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	$$python -c '$(ABLE)' 2>/dev/null && echo $$python && break; done)
+UNSUPPORTED = rnn_scratch needs CPython 3.8 to 3.12, because MXNet cannot run on any other,
+UNSUPPORTED += and $(if $(PYTHON),$(PYTHON) is not one of them,none that can make an environment was found):
+UNSUPPORTED += install one and name it, for instance: make train PYTHON=python3.11
+VERSION = $(if $(PYTHON),$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
 VENV = .venv-$(VERSION)
 ARGS =
 
@@ -44,6 +49,4 @@ $(VENV)/installed: setup.py constraints.txt
 	@touch $@
 
 python:
-	@$(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { echo "rnn_scratch needs CPython 3.8 to 3.12, because MXNet cannot run on\
-	any other, and $(if $(PYTHON),$(PYTHON) is not one of them,none was found): install one and name it, for instance:\
-	make train PYTHON=python3.11"; exit 1; }
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { echo "$(UNSUPPORTED)"; exit 1; }
