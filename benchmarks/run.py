@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os
 # What may have been set about threads, by whoever runs this or by a package, does not count here.
 THREAD_VARIABLES = ('OMP_', 'GOMP_', 'KMP_', 'MKL_', 'OPENBLAS_', 'MXNET_')
 TOLERANCE = 1e-5        # of the largest entry of an array
+PAUSE = 0.15            # seconds before a turn: OpenBLAS's threads spin on for 0.1 after their last product
 TURN = 0.4              # seconds: in a turn a quick peer takes several epochs
 CHARACTERS = 200        # that a peer writes in a turn
 GFLOP = 17.7            # of matrix products in an epoch (gemm.py)
@@ -168,6 +170,7 @@ def measure(workers, rounds):
     for number in range(rounds + 1):
         print(f'Round {number} of {rounds}' if number else 'Warming up', flush=True)
         for turn in list(turns) if number % 2 else list(reversed(turns)):
+            time.sleep(PAUSE)
             taken = turns[turn]()
             if number:
                 seconds[turn].append(taken)
@@ -184,6 +187,9 @@ def main(argv=None):
         parser.error('--rounds must be 1 or more.')
     if not PEERS_PYTHON.exists():
         sys.exit(f'{PEERS_PYTHON} is missing: start with `make bench`, which makes it.')
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        print(f'Something else runs on this machine (load {load:.1f}): peers that use all cores will seem far slower.')
     with tempfile.TemporaryDirectory() as folder:
         workers = start(folder)
         seconds = measure(workers, args.rounds)
