@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import rnn_scratch as d2l
+from rnn_scratch._platform import count_cores
 
 import numpy as np
 import report
@@ -24,7 +25,7 @@ from chapter import NAMES, H, N, T
 HERE = Path(__file__).resolve().parent
 MXNET_PYTHON = sys.executable
 PEERS_PYTHON = HERE.parent / f'.venv-peers-{sys.version_info[0]}.{sys.version_info[1]}' / 'bin' / 'python'
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+CORES = count_cores()
 # What may have been set about threads, by whoever runs this or by a package, does not count here.
 THREAD_VARIABLES = ('OMP_', 'GOMP_', 'KMP_', 'MKL_', 'OPENBLAS_', 'MXNET_')
 TOLERANCE = 1e-5        # of the largest entry of an array
