@@ -87,7 +87,7 @@ class MXNet(Floor):
         super().__init__(params, vocabulary)
 
     def describe(self):
-        return f'MXNet {self.mxnet.__version__}'
+        return f'MXNet {self.mxnet.__version__} with NumPy {np.__version__}'
 
     def first(self, matrix):
         return self.nd.array(matrix)
