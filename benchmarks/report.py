@@ -17,6 +17,7 @@ Written by `make bench` on {date}; every number comes from that one run.
 - Machine: {processor}, {cores} cores; {system}; Python {python}
 - Versions: {versions}
 - Rounds: {rounds}, after one that does not count
+- Other programs used {others} of the {cores} cores meanwhile
 
 ## What is measured
 
@@ -143,7 +144,7 @@ def processor_name():
         return platform.processor() or platform.machine()
 
 
-def write(seconds, versions, cores, gflop, folder):
+def write(seconds, versions, cores, others, gflop, folder):
     """Print the tables and write the page and the picture, from {(kind, peer, set_threads): seconds of rounds}."""
     by_kind = {(kind, is_set): {} for kind, _, is_set in seconds}
     for (kind, name, is_set), values in seconds.items():
@@ -152,15 +153,16 @@ def write(seconds, versions, cores, gflop, folder):
     tables = make_tables(trained, trained_unset, by_kind['character', True], by_kind['character', False], cores)
     for table in tables:
         print(as_text(*table))
+    print(f'\nMeanwhile other programs used {others:.2f} of the {cores} cores.')
 
     floor = fastest_floor(trained)
     page = PAGE.format(
         date=datetime.date.today(), processor=processor_name(), cores=cores,
         system=f'{platform.system()} {platform.machine()}', python=platform.python_version(),
-        versions=', '.join(versions), rounds=len(trained[D2LZH]), floor=floor.split(', ')[1],
+        versions=', '.join(versions), others=f'{others:.2f}', rounds=len(trained[D2LZH]), floor=floor.split(', ')[1],
         gflops=gflop / statistics.median(trained[floor]),
         **dict(zip(['training', 'default', 'writing'], [as_markdown(*table) for table in tables])))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'benchmarks.md').write_text(page, 'utf-8')
     draw(trained, trained_unset, cores, folder / 'benchmarks.png')
-    print(f'\nWritten: {folder / "benchmarks.md"} and {folder / "benchmarks.png"}')
+    print(f'Written: {folder / "benchmarks.md"} and {folder / "benchmarks.png"}')

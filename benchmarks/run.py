@@ -178,6 +178,15 @@ def measure(workers, rounds):
     return seconds
 
 
+def busy_seconds():
+    """How long the processors of this machine have worked, all of them together; 0 where that cannot be seen."""
+    try:
+        user, nice, system = Path('/proc/stat').read_text().split()[1:4]
+    except OSError:
+        return 0
+    return (int(user) + int(nice) + int(system)) / os.sysconf('SC_CLK_TCK')
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description='Measure d2lzh, this package, NumPy and PyTorch side by side.',
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -191,12 +200,15 @@ def main(argv=None):
     load = os.getloadavg()[0]
     if load > 0.5:
         print(f'Something else runs on this machine (load {load:.1f}): peers that use all cores will seem far slower.')
+    begun, busy = time.time(), busy_seconds()
     with tempfile.TemporaryDirectory() as folder:
         workers = start(folder)
         seconds = measure(workers, args.rounds)
         for worker in workers:
             worker.close()
-    report.write(seconds, sorted({worker.versions for worker in workers}), CORES, GFLOP, args.out)
+    used = sum(os.times()[:4])          # by this program and by the peers, which have ended
+    others = max(0, busy_seconds() - busy - used) / (time.time() - begun)
+    report.write(seconds, sorted({worker.versions for worker in workers}), CORES, others, GFLOP, args.out)
 
 
 if __name__ == '__main__':
