@@ -1,7 +1,7 @@
 # make train    an environment, the installation, and the chapter's training
 # make test     the same, and the tests
 # make lint     the same, and the style
-# make bench    the same, and this engine beside d2lzh's
+# make bench    the same, and the engines beside d2lzh, NumPy and PyTorch: 10 minutes; leave the machine alone meanwhile
 #
 # PYTHON=python3.10 chooses the interpreter; ARGS="--epochs 50" is handed on to the program that runs.
 # Nothing is written outside this folder (but for the caches of pip and uv).
@@ -16,6 +16,7 @@ UNSUPPORTED += and $(if $(PYTHON),$(PYTHON) is not one of them,none that can mak
 UNSUPPORTED += install one and name it, for instance: make train PYTHON=python3.11
 VERSION = $(if $(PYTHON),$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
 VENV = .venv-$(VERSION)
+PEERS = .venv-peers-$(VERSION)
 ARGS =
 
 .PHONY: train test lint bench python
@@ -30,7 +31,10 @@ lint: environment
 	$(VENV)/bin/python -m ruff check . $(ARGS)
 
 bench: environment
-	$(VENV)/bin/python benchmarks/tutorial_engine.py $(ARGS)
+	@$(MAKE) --no-print-directory $(PEERS)/installed PYTHON='$(PYTHON)'
+	@$(PEERS)/bin/python -c 'import torch' 2>/dev/null || \
+		echo "PyTorch is optional; to measure it too: $(PEERS)/bin/python -m pip install torch==2.13.0"
+	$(VENV)/bin/python benchmarks/run.py $(ARGS)
 
 # The file in the environment says that its installation was finished, and with which pins.
 .PHONY: environment
@@ -46,6 +50,13 @@ $(VENV)/installed: setup.py constraints.txt
 		$(PYTHON) -m venv $(VENV) && \
 		$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'; \
 	fi
+	@touch $@
+
+# Beside d2lzh stand NumPy (and PyTorch) at versions that MXNet cannot share an environment with.
+$(PEERS)/installed: benchmarks/requirements.txt
+	@echo "Installing into $(PEERS)"
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --requirement benchmarks/requirements.txt
 	@touch $@
 
 python:

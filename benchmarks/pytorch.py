@@ -1,0 +1,112 @@
+"""PyTorch, in the four ways that its users would write the model; all take the book's five parameters.
+
+Clipping and the update are PyTorch's own (`clip_grad_norm_` and `SGD`, both over all parameters in one call).
+"""
+import math
+
+import torch
+from chapter import LR, THETA, H, N, T
+from torch.nn import functional
+
+
+class Peer:
+    """The training loop; the sub-classes say how the scores (T n, q) come from X (n, T)."""
+
+    def __init__(self, params, vocabulary):
+        self.params = [torch.from_numpy(param).clone().requires_grad_() for param in params]
+        self.sgd = torch.optim.SGD(self.params, lr=LR, foreach=True)
+        self.state = torch.zeros(N, H)
+
+    def describe(self):
+        return f'PyTorch {torch.__version__}'
+
+    def scores(self, X):
+        raise NotImplementedError
+
+    def loss(self, X, labels):
+        return functional.cross_entropy(self.scores(X), labels.T.reshape(-1))
+
+    def step(self, X, labels, lr, theta):
+        """One mini-batch of training; returns its loss."""
+        X, labels = torch.as_tensor(X), torch.as_tensor(labels)
+        loss = self.loss(X, labels)
+        self.sgd.zero_grad()
+        loss.backward()
+        if theta is not None:
+            torch.nn.utils.clip_grad_norm_(self.params, theta, foreach=True)
+        self.sgd.param_groups[0]['lr'] = lr
+        self.sgd.step()
+        return loss.item()
+
+    def gradients(self):
+        return [param.grad.numpy() for param in self.params]
+
+    def parameters(self):
+        return [param.detach().numpy() for param in self.params]
+
+    def epochs(self, corpus, times):
+        corpus = torch.as_tensor(corpus)
+        for _ in range(times):
+            starts = torch.randperm((len(corpus) - 1) // T) * T
+            l_sum, n = 0.0, 0
+            for i in range(0, len(starts) // N * N, N):
+                at = starts[i:i + N, None] + torch.arange(T)
+                l_sum += self.step(corpus[at], corpus[at + 1], LR, THETA) * N * T
+                n += N * T
+            perplexity = math.exp(l_sum / n)
+        return perplexity
+
+
+class ChapterLoop(Peer):
+    """The chapter's loop, line by line: one-hot vectors, and two products and an output product a time step."""
+
+    def scores(self, X):
+        W_xh, W_hh, b_h, W_hq, b_q = self.params
+        state, outputs = self.state, []
+        for x in functional.one_hot(X.T, len(b_q)).float():
+            state = torch.tanh(x @ W_xh + state @ W_hh + b_h)
+            outputs.append(state @ W_hq + b_q)
+        return torch.cat(outputs)
+
+
+class LookUp(Peer):
+    """Rows of W_xh looked up rather than multiplied out, and one output product for all time steps."""
+
+    def scores(self, X):
+        W_xh, W_hh, b_h, W_hq, b_q = self.params
+        state, states = self.state, []
+        for x in functional.embedding(X.T, W_xh) + b_h:
+            state = torch.tanh(torch.addmm(x, state, W_hh))
+            states.append(state)
+        return torch.addmm(b_q, torch.cat(states), W_hq)
+
+
+class FusedRNN(Peer):
+    """`torch.nn.RNN` for all time steps. The rows of W_xh go in already looked up, so its input weight is the identity.
+
+    (One-hot vectors with W_xh as the input weight give the same numbers and are slower.)
+    """
+
+    def __init__(self, params, vocabulary):
+        super().__init__(params, vocabulary)
+        self.identity, self.no_bias = torch.eye(H), torch.zeros(H)
+
+    def scores(self, X):
+        W_xh, W_hh, b_h, W_hq, b_q = self.params
+        weights = [self.identity, W_hh.T, b_h, self.no_bias]
+        # What nn.RNN.forward calls; called here because nn.RNN would not take W_hh in the book's orientation.
+        rows = functional.embedding(X.T, W_xh)
+        states, _ = torch.rnn_tanh(rows, self.state[None], weights, True, 1, 0.0, True, False, False)
+        return torch.addmm(b_q, states.reshape(T * N, H), W_hq)
+
+
+class Compiled(LookUp):
+    """The loss of `LookUp`, handed to `torch.compile`."""
+
+    def __init__(self, params, vocabulary):
+        super().__init__(params, vocabulary)
+        self.loss = torch.compile(self.loss)
+        try:
+            self.step(torch.zeros(N, T, dtype=torch.int64), torch.zeros(N, T, dtype=torch.int64), 0, None)
+        except Exception as error:
+            raise RuntimeError(f'torch.compile does not work here: {type(error).__name__}') from error
