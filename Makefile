@@ -48,7 +48,7 @@ $(VENV)/installed: setup.py constraints.txt
 		uv pip install --quiet --python $(VENV) --constraint constraints.txt --editable '.[test]'; \
 	else \
 		$(PYTHON) -m venv $(VENV) && \
-		$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'; \
+		$(VENV)/bin/python -m pip install --quiet --use-pep517 --constraint constraints.txt --editable '.[test]'; \
 	fi
 	@touch $@
 
