@@ -76,8 +76,10 @@ def settings():
     if not {'OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS'} & set(os.environ):
         # MXNet takes half of the processors for hardware threads of the other half, also where they are whole cores.
         found['MXNET_OMP_MAX_THREADS'] = str(count_cores())
-        # Threads that wait for each other by spinning stand still for long when any other program wants a core.
-        found['OMP_WAIT_POLICY'] = 'passive'
+    if not {'OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'} & set(os.environ):
+        # Threads wait for each other by spinning, by default for milliseconds: as soon as any other program wants a
+        # core, an epoch takes ten times as long. A thousand turns bridge the gaps of a quiet machine.
+        found['GOMP_SPINCOUNT'] = '1000'
     if has_avx2():
         # The OpenBLAS in the wheel takes a processor that is newer than itself for one of 2004. Haswell's code runs
         # on all that have AVX2.
