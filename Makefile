@@ -31,7 +31,7 @@ lint: environment
 	$(VENV)/bin/python -m ruff check . $(ARGS)
 
 bench: environment
-	@$(MAKE) --no-print-directory $(PEERS)/installed PYTHON='$(PYTHON)'
+	@$(MAKE) --silent --no-print-directory $(PEERS)/installed PYTHON='$(PYTHON)'
 	@$(PEERS)/bin/python -c 'import torch' 2>/dev/null || \
 		echo "PyTorch is optional; to measure it too: $(PEERS)/bin/python -m pip install torch==2.13.0"
 	$(VENV)/bin/python benchmarks/run.py $(ARGS)
@@ -39,7 +39,7 @@ bench: environment
 # The file in the environment says that its installation was finished, and with which pins.
 .PHONY: environment
 environment: python
-	@$(MAKE) --no-print-directory $(VENV)/installed PYTHON='$(PYTHON)'
+	@$(MAKE) --silent --no-print-directory $(VENV)/installed PYTHON='$(PYTHON)'
 
 $(VENV)/installed: setup.py constraints.txt
 	@echo "Installing into $(VENV) (this takes a minute, once)"

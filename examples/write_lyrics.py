@@ -8,12 +8,13 @@ import argparse
 import itertools
 import sys
 import unicodedata
-from pathlib import Path
 
 import rnn_scratch as d2l
 from rnn_scratch.checkpoint import load_checkpoint
 from rnn_scratch.predict import greedy
 from rnn_scratch.sampling import sampler, stream_rnn
+
+from plot_training import newest_run
 
 COLUMN = 26     # cells of the terminal; a Chinese character takes two
 
@@ -33,15 +34,6 @@ def parse_arguments(argv):
     parser.add_argument('--seed', type=int, help='the same seed gives the same song')
     parser.add_argument('--interactive', action='store_true', help='type a prefix, read on, type another')
     return parser.parse_args(argv)
-
-
-def newest_checkpoint():
-    """The newest that train_jaychou.py left below the working directory."""
-    found = sorted(Path('runs').glob('*/*.json'), key=lambda path: path.stat().st_mtime)
-    found = [path for path in found if not path.stem.endswith('-best')]
-    if not found:
-        raise FileNotFoundError('There is no checkpoint under runs/: train a model with train_jaychou.py, or name one.')
-    return found[-1]
 
 
 def lines(characters):
@@ -94,7 +86,7 @@ def converse(model, args):
 
 def main(argv=None):
     args = parse_arguments(argv)
-    path = args.checkpoint or newest_checkpoint()
+    path = args.checkpoint or newest_run()[-1]
     checkpoint = load_checkpoint(path, d2l.try_gpu())
     print(f'{path}: {checkpoint}', file=sys.stderr)
     if args.interactive:
