@@ -177,10 +177,13 @@ class AboveTheBar:
     """A standard output that moves the progress bar out of the way of each line."""
 
     def __init__(self, terminal):
-        self.terminal = terminal
+        self.terminal, self.begun = terminal, ''
 
     def write(self, text):
-        tqdm.write(text, file=self.terminal, end='')
+        # `print` writes a line in pieces; the bar would be drawn over a piece that has no line end yet.
+        *lines, self.begun = (self.begun + text).split('\n')
+        for line in lines:
+            tqdm.write(line, file=self.terminal)
 
     def flush(self):
         self.terminal.flush()

@@ -1,5 +1,12 @@
 """The example programs, run as a reader runs them."""
+import contextlib
+import fcntl
+import os
 import re
+import struct
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import rnn_scratch as d2l
@@ -32,6 +39,30 @@ def test_two_epochs_of_both_samplings(run, tmp_path):
              for i, sampling in [(7, 'random'), (15, 'consecutive')]]
     assert lines[16:] == [f'picture in {Path(saved[0]).with_name("training.png")}']
     assert [load_checkpoint(tmp_path / path).epoch for path in saved] == [2, 2]
+
+
+def test_on_a_terminal_the_lines_stand_above_a_progress_bar(tmp_path):
+    """What the terminal receives: a line goes out whole, with its line end, before the bar is drawn again."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 100, 0, 0))
+    process = subprocess.Popen([sys.executable, TRAIN, *map(str, SMALL), '--sampling', 'random', '--epochs', '3',
+                                '--pred-period', '1', '--pred-len', '5', '--prefix', '夜'], cwd=tmp_path, stdout=theirs,
+                               env={**os.environ, 'PYTHONIOENCODING': 'utf-8'})
+    os.close(theirs)
+    received = b''
+    with contextlib.suppress(OSError):          # Linux says so when the other end is closed
+        while True:
+            piece = os.read(ours, 4096)
+            received += piece
+            if not piece:
+                break
+    os.close(ours)
+    assert process.wait() == 0
+    text = received.decode()
+    assert '1/3' in text and 'epoch/s' in text, 'there is a bar'
+    for epoch in [1, 2, 3]:
+        assert re.search(rf'\repoch {epoch}, perplexity \d+\.\d+, time \d+\.\d\d sec\r\n', text)
+    assert len(re.findall(r'\r - 夜.{5}\r\n', text)) == 3
 
 
 def test_every_flag(run, tmp_path):
