@@ -34,6 +34,7 @@ setup(
         'setuptools; python_version >= "3.12"',
         # d2lzh.set_figsize calls a function that IPython 9 removed.
         'ipython<9',
+        'matplotlib',
         'tqdm',
     ],
     extras_require={'test': ['pytest', 'ruff', 'setuptools', 'wheel']},

@@ -1,4 +1,4 @@
-"""Draw what the hidden units do while the model reads a line: H after each character, as a heat map.
+"""Beyond the chapter: draw what the hidden units do while the model reads a line: a heat map of H.
 
 python examples/plot_hidden_units.py                                                (the newest checkpoint)
 python examples/plot_hidden_units.py runs/20261123-120000/random.json --text 分开 -o hidden.png
@@ -62,8 +62,8 @@ def hidden_states(checkpoint, text):
 def choose_units(hiddens, num_units):
     """The units that change most along the line (largest variance), each next to the one most like it.
 
-    The first is the one that changes most; then comes, again and again, the nearest of those that are left. Units that
-    switch at the same characters so form blocks that can be seen.
+    The first is the one that changes most; then comes, again and again, the nearest of those that are left. So units
+    that switch at the same characters form visible blocks.
     """
     if num_units < 1:
         raise ValueError(f'--units must be 1 or more, not {num_units}.')

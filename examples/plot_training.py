@@ -1,4 +1,4 @@
-"""Draw the perplexity of each epoch: training against held-out text, one sampling against the other, and two baselines.
+"""Beyond the chapter: draw perplexity by epoch, of training and held-out text, by both samplings, with two baselines.
 
 python examples/plot_training.py                                                    (the newest run)
 python examples/plot_training.py runs/20261123-120000/random.json -o random.png

@@ -1,4 +1,4 @@
-"""What this machine must have before MXNet can start, and the settings that MXNet reads once, as it starts.
+"""Beyond the chapter: what this machine must have before MXNet can start, and the settings it starts with.
 
 MXNet 1.9.1 is from 2022. On a machine of today its import fails in a few well-known ways, each with a message that
 names the symptom and not the cure; and it does not know today's processors. `import rnn_scratch` runs `import_mxnet`
@@ -71,10 +71,10 @@ def check_distutils():
 
 
 def settings():
-    """Environment variables that make MXNet faster on this machine, less those that the user has set."""
+    """Environment variables that make MXNet faster on this machine, without those that the user has set."""
     found = {}
     if not {'OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS'} & set(os.environ):
-        # MXNet takes half of the processors for hardware threads of the other half, also where they are whole cores.
+        # MXNet starts a thread for every second processor, as if two of them always shared one core.
         found['MXNET_OMP_MAX_THREADS'] = str(count_cores())
     if not {'OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'} & set(os.environ):
         # Threads wait for each other by spinning, by default for milliseconds: as soon as any other program wants a

@@ -125,8 +125,7 @@ def save_checkpoint(path, checkpoint):
         nd.save(str(temporary), dict(zip(checkpoint.symbols, checkpoint.params)))
         checksum = hashlib.sha256(temporary.read_bytes()).hexdigest()
         name = f'{path.stem}-{checkpoint.epoch:04d}-{checksum[:8]}.params'
-        put(temporary, path.with_name(name))
-        temporary.write_text(to_json({
+        content = to_json({
             'format': FORMAT,
             'epoch': checkpoint.epoch,
             'params': name,
@@ -143,7 +142,9 @@ def save_checkpoint(path, checkpoint):
             'held_out': [number_to_json(p) for p in checkpoint.held_out],
             'idx_to_char': checkpoint.idx_to_char,
             'random_state': checkpoint.random_state,
-        }), 'utf-8')
+        })
+        put(temporary, path.with_name(name))
+        temporary.write_text(content, 'utf-8')
         put(temporary, path)
     finally:
         if temporary.exists():
@@ -174,8 +175,12 @@ def files_of(path):
 
 def to_json(entries):
     """One entry a line, so that a person finds the short ones between the long ones."""
-    lines = [f'{json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}'
-             for key, value in entries.items()]
+    lines = []
+    for key, value in entries.items():
+        try:
+            lines.append(f'{json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}')
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'JSON cannot write the {key} {value!r} of a checkpoint: {error}.') from error
     return '{\n' + ',\n'.join(lines) + '\n}\n'
 
 
@@ -209,18 +214,22 @@ def load_checkpoint(path, ctx=None):
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'There is no checkpoint at {path}: give the path of the .json file.')
-    content = path.read_text('utf-8')
     try:
+        content = path.read_text('utf-8')
         entries = json.loads(content)
-        if entries['format'] != FORMAT:
-            raise ValueError
         checkpoint = Checkpoint(
             [], [float(p) for p in entries['perplexities']], entries['idx_to_char'], entries['num_hiddens'],
             entries['engine'], entries['settings'], [float(p) for p in entries['held_out']],
             to_random_state(entries['random_state']), tuple(entries['symbols']))
         params_path, checksum = path.with_name(entries['params']), entries['params_sha256']
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{path} is not a checkpoint of this version of rnn_scratch ({FORMAT!r}).') from error
+        sound = (entries['format'] == FORMAT and entries['epoch'] == checkpoint.epoch >= len(checkpoint.held_out)
+                 and isinstance(checkpoint.settings, dict) and isinstance(checkpoint.engine, str)
+                 and all(isinstance(char, str) for char in checkpoint.idx_to_char))
+        if not sound:
+            raise ValueError('its entries do not fit together')
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise ValueError(f'{path} is not a checkpoint of this version of rnn_scratch ({FORMAT!r}): '
+                         'give the .json file that was saved with it.') from error
     try:
         params = params_path.read_bytes()
     except FileNotFoundError as error:
@@ -252,7 +261,7 @@ def check_arrays(path, checkpoint):
         raise ValueError(f'The vocabulary of {path} has a character twice.')
     if len(checkpoint.symbols) != len(checkpoint.params):
         raise ValueError(f'{path} has {len(checkpoint.params)} arrays, but {len(checkpoint.symbols)} names for them.')
-    if checkpoint.symbols != SYMBOLS:
+    if tuple(checkpoint.symbols) != SYMBOLS:
         return
     expected = [(vocab_size, h), (h, h), (h,), (h, vocab_size), (vocab_size,)]
     for symbol, param, shape in zip(SYMBOLS, checkpoint.params, expected):

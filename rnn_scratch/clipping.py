@@ -34,6 +34,7 @@ def grad_clipping(params, theta, ctx):
     >>> w.grad.astype('float64').asnumpy().round(4).tolist()
     [0.6, 0.8]
     """
+    check_theta(theta)
     if theta is None:
         return
     # nd.square, because `grad ** 2` calls a slow general power function
@@ -41,10 +42,14 @@ def grad_clipping(params, theta, ctx):
     scale_gradients(params, theta, norm)
 
 
-def scale_gradients(params, theta, norm):
-    """g ← min(θ / ‖g‖, 1) · g, or an error where that makes no sense."""
-    if not theta > 0:
+def check_theta(theta):
+    """θ is a norm above zero, or None."""
+    if theta is not None and not theta > 0:
         raise ValueError(f'theta, the largest norm of the gradient, must be above zero, or None, not {theta!r}.')
+
+
+def scale_gradients(params, theta, norm):
+    """g ← min(θ / ‖g‖, 1) · g, or an error where ‖g‖ is no number."""
     if not math.isfinite(norm):
         raise FloatingPointError(f'The norm of the gradient is {norm}: the parameters have grown beyond all bounds; '
                                  'start again with a smaller learning rate (lr) or a smaller clipping_theta.')

@@ -37,7 +37,7 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
     text : str
         Any text; line breaks should be spaces, as in the corpus.
     rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx
-        As for `predict_rnn`.
+        As for `predict_rnn` (idx_to_char is not used; it is there so that `*checkpoint.model()` fits).
 
     Returns
     -------
@@ -53,8 +53,8 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
     indices = nd.array([[char_to_idx[char] for char in text if char in char_to_idx]], ctx=ctx)     # (1, length)
     length = indices.size
     if length < 2:
-        raise ValueError(f'The text has {length} characters of the vocabulary: at least two are needed, one to read '
-                         'and one to predict.')
+        raise ValueError('The text needs at least two characters of the vocabulary, one to read and one to predict, '
+                         f'and has {length}.')
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     state, l_sum = init_rnn_state(1, num_hiddens, ctx), 0.0
     for i in range(0, length - 1, NUM_STEPS):
@@ -72,4 +72,4 @@ def unigram_perplexity(corpus_indices):
     """
     n = len(corpus_indices)
     counts = Counter(corpus_indices).values()
-    return math.exp(-sum(count / n * math.log(count / n) for count in counts))
+    return math.exp(-math.fsum(count / n * math.log(count / n) for count in counts))

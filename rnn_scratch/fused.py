@@ -15,7 +15,7 @@ import math
 
 from mxnet import nd
 
-from .clipping import scale_gradients
+from .clipping import check_theta, scale_gradients
 
 
 def rnn(inputs, state, params):
@@ -43,7 +43,8 @@ def rnn(inputs, state, params):
         # One step, as in prediction: fewer and smaller operators, no matrix is transposed.
         H = nd.Activation(rows.reshape((-1, h)) + nd.dot(H, W_hh) + b_h, act_type='tanh')
         return [nd.dot(H, W_hq) + b_q], (H,)
-    # nd.RNN multiplies its inputs by a matrix of its own; the rows are multiplied already, so it gets the identity.
+    # nd.RNN wants its weights in one vector: for its inputs, for H, and a bias for each. Its inputs are rows of W_xh,
+    # multiplied already, so the first are the identity and a bias of zeros.
     weights = nd.concat(nd.eye(h, ctx=H.ctx).reshape(-1), W_hh.T.reshape(-1), nd.zeros(h, ctx=H.ctx), b_h, dim=0)
     hiddens, H = nd.RNN(rows, weights, H.expand_dims(0), state_size=h, num_layers=1, mode='rnn_tanh',
                         state_outputs=True)                                     # (T, n, h), (1, n, h)
@@ -52,12 +53,16 @@ def rnn(inputs, state, params):
 
 
 def to_inputs(X, size):
-    """Indices stay indices; time comes first: (n, T) -> (T, n)."""
-    return X.T
+    """Indices stay indices; time comes first: (n, T) -> (T, n), and one sequence (T,) -> (T, 1)."""
+    return X.T if X.ndim == 2 else X.expand_dims(1)
 
 
 def grad_clipping(params, theta, ctx):
-    """`clipping.grad_clipping` with ‖g‖² as the dot product g·g: faster, and different in the last digits."""
+    """`clipping.grad_clipping`, with its arguments and errors, and with ‖g‖² as the dot product g·g.
+
+    It is faster, and differs in the last digits.
+    """
+    check_theta(theta)
     if theta is None:
         return
     flat = [param.grad.reshape(-1) for param in params]

@@ -60,8 +60,8 @@ def distribution(scores, temperature=1.0, top_k=None, top_p=None):
     >>> distribution(np.log([0.5, 0.3, 0.2]), top_p=0.4).round(3).tolist()
     [1.0, 0.0, 0.0]
     """
-    scores = scores.astype('float64') / temperature
-    p = np.exp(scores - scores.max())
+    scores = scores.astype('float64')
+    p = np.exp((scores - scores.max()) / temperature)
     p /= p.sum()
     order = np.argsort(-p, kind='stable')       # from the most probable; equal ones in the order of their indices
     if top_k is not None:

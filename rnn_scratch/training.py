@@ -3,10 +3,10 @@ import math
 import time
 from typing import NamedTuple
 
-from d2lzh import sgd  # noqa: F401
+from d2lzh import sgd
 from mxnet import autograd, gluon, nd
 
-from .clipping import grad_clipping
+from .clipping import check_theta, grad_clipping
 from .data import data_iter_consecutive, data_iter_random
 from .onehot import model_inputs
 from .perplexity import perplexity
@@ -53,7 +53,8 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
         Every pred_period epochs print the perplexity, the seconds that the last epoch took, and for each prefix a
         text of pred_len characters more.
     start : Trained, optional
-        Go on from here, up to num_epochs in all, instead of from get_params(). Its parameters change in place.
+        Go on from here, up to num_epochs in all, instead of from get_params(). Its parameters and its list of
+        perplexities change in place.
     after_epoch : function, optional
         Called after every epoch with the `Trained` so far: progress bars, checkpoints and the like hang here. Training
         ends early when it returns True.
@@ -69,9 +70,10 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
         A setting makes no sense, the corpus is too short for one mini-batch, or a prefix has a character that is not
         in the vocabulary. It is raised before the first epoch.
     FloatingPointError
-        The gradient or the loss is infinite or not a number.
+        The norm of the gradient is infinite or not a number, or, without clipping, the loss is not a number.
     """
-    check_settings(vocab_size, corpus_indices, is_random_iter, num_steps, batch_size, pred_period)
+    check_settings(vocab_size, corpus_indices, is_random_iter, num_steps, clipping_theta, batch_size, pred_period,
+                   pred_len)
     for prefix in prefixes:
         check_prefix(prefix, char_to_idx)
     trained = start or Trained(get_params(), [])
@@ -103,7 +105,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
     """
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     data_iter = data_iter_random if is_random_iter else data_iter_consecutive
-    l_sum, n = 0.0, 0
+    l_sum, n = 0.0, 0           # n counts characters here, as in the chapter; in the shapes below it is the batch size
     state = init_rnn_state(batch_size, num_hiddens, ctx)
     for X, Y in data_iter(corpus_indices, batch_size, num_steps, ctx):      # X, Y (n, T)
         if is_random_iter:
@@ -119,9 +121,9 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
             y = Y.T.reshape((-1,))                      # (T n,), in the same order
             l = loss(outputs, y).mean()
         l.backward()
+        # fused.rnn brings a faster one; the chapter's own has d2lzh's result to the last bit
         getattr(rnn, 'grad_clipping', grad_clipping)(params, clipping_theta, ctx)
-        for param in params:
-            param -= lr * param.grad                    # the mean over the mini-batch is already taken in l
+        sgd(params, lr, 1)                              # 1: the mean over the mini-batch is already taken in l
         l_sum += l.asscalar() * y.size
         n += y.size
     if math.isnan(l_sum):
@@ -130,11 +132,15 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
     return perplexity(l_sum, n)
 
 
-def check_settings(vocab_size, corpus_indices, is_random_iter, num_steps, batch_size, pred_period):
+def check_settings(vocab_size, corpus_indices, is_random_iter, num_steps, clipping_theta, batch_size, pred_period,
+                   pred_len):
     """Refuse, before any work is done, the settings that would fail or do nothing later."""
     for name, value in [('num_steps', num_steps), ('batch_size', batch_size), ('pred_period', pred_period)]:
         if value < 1:
             raise ValueError(f'{name} must be 1 or more, not {value}.')
+    if pred_len < 0:
+        raise ValueError(f'pred_len must be 0 or more, not {pred_len}.')
+    check_theta(clipping_theta)
     # Each label is the next character, hence the one more.
     needed = num_steps * batch_size + 1 if is_random_iter else (num_steps + 1) * batch_size
     if len(corpus_indices) < needed:

@@ -95,6 +95,8 @@ def test_one_seed_gives_the_same_digits_alone_and_in_turn(run):
     (['--theta', '0'], 'theta'),
     (['--num-chars', '100'], '100 characters'),
     (['--holdout', '1'], '--holdout is a part'),
+    (['--holdout', '0.0001'], 'holds out one character'),
+    (['--patience', '3'], '--patience looks at held-out text'),
     (['--resume', 'nowhere.json'], 'There is no checkpoint at nowhere.json'),
 ])
 def test_a_mistake_is_one_sentence(run, flags, message):

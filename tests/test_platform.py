@@ -2,7 +2,7 @@
 
 The machines are made of stand-in modules in a folder that Python searches first.
 """
-from rnn_scratch._platform import count_cores
+from rnn_scratch._platform import count_cores, has_avx2
 
 import pytest
 
@@ -67,11 +67,19 @@ def test_the_numpy_alias_comes_where_it_is_needed(run, tmp_path, version, has_al
     assert run('-c', 'import rnn_scratch', PYTHONPATH=str(tmp_path)).stdout == f'{has_alias}\n'
 
 
-def test_settings_hold_only_while_mxnet_starts(run, tmp_path, monkeypatch):
-    for name in ['OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS']:
+SETTINGS = ['MXNET_OMP_MAX_THREADS', 'GOMP_SPINCOUNT', 'OPENBLAS_CORETYPE']
+
+
+@pytest.mark.parametrize('given, expected', [
+    ({}, [str(count_cores()), '1000', 'Haswell' if has_avx2() else 'None']),
+    (dict(zip(SETTINGS, ['7', '8', 'Zen'])), ['7', '8', 'Zen']),
+    ({'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'active', 'OPENBLAS_CORETYPE': ''}, ['None', 'None', '']),
+])
+def test_settings_hold_only_while_mxnet_starts(run, tmp_path, monkeypatch, given, expected):
+    for name in [*SETTINGS, 'OMP_NUM_THREADS', 'OMP_WAIT_POLICY']:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / 'mxnet.py').write_text(
-        "import os\nprint(os.environ.get('MXNET_OMP_MAX_THREADS'))\nraise ImportError('stop here')", 'utf-8')
+        f"import os\nprint(*map(os.environ.get, {SETTINGS}), sep=',')\nraise ImportError('stop here')", 'utf-8')
     program = '''
 import os
 before = dict(os.environ)
@@ -80,7 +88,5 @@ try:
 except ImportError:
     print(os.environ == before)
 '''
-    for given, expected in [({}, str(count_cores())), ({'MXNET_OMP_MAX_THREADS': '7'}, '7'),
-                            ({'OMP_NUM_THREADS': '1'}, 'None')]:
-        result = run('-c', program, PYTHONPATH=str(tmp_path), **given)
-        assert result.stdout.split() == [expected, 'True'], result.stderr
+    result = run('-c', program, PYTHONPATH=str(tmp_path), **given)
+    assert result.stdout.split() == [','.join(expected), 'True'], result.stderr

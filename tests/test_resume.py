@@ -14,11 +14,13 @@ import pytest
 from conftest import ROOT
 
 TRAIN = ROOT / 'examples/train_jaychou.py'
+EPOCHS = 80
 SMALL = ['--num-chars', '1000', '--hidden', '16', '--batch-size', '4', '--num-steps', '10', '--holdout', '0.1',
          '--pred-period', '5', '--pred-len', '10']
 
 
 def start(folder, *arguments):
+    # A program in the background of a shell does not get Ctrl-C; the tests may be that, the program here must not be.
     return subprocess.Popen([sys.executable, TRAIN, *map(str, arguments)], cwd=folder, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True, encoding='utf-8',
                             env={**os.environ, 'PYTHONIOENCODING': 'utf-8', 'PYTHONUNBUFFERED': '1'},
@@ -53,41 +55,43 @@ def until_epoch(process, epoch):
     return printed
 
 
-def stop_by_epochs(folder, sampling):
-    return finish(start(folder, *SMALL, '--sampling', sampling, '--epochs', 7, '--out', '.'))
+def stop_by_epochs(folder, *flags):
+    return finish(start(folder, *SMALL, *flags, '--epochs', 7, '--out', '.'))
 
 
-def stop_by_ctrl_c(folder, sampling):
+def stop_by_ctrl_c(folder, *flags):
     """In the middle of the sixth epoch or soon after."""
-    process = start(folder, *SMALL, '--sampling', sampling, '--epochs', 2000, '--out', '.')
+    process = start(folder, *SMALL, *flags, '--epochs', 2000, '--out', '.')
     printed = until_epoch(process, 5)
     process.send_signal(signal.SIGINT)
     rest = finish(process, 130)
-    assert re.search(rf'stopped after epoch \d+ and saved to {sampling}\.json; to go on:\n'
-                     rf'python .*train_jaychou\.py --resume {sampling}\.json --epochs 2000\n', rest), rest
+    assert re.search(r'stopped after epoch \d+ and saved to \w+\.json; to go on:\n'
+                     r'python .*train_jaychou\.py --resume \w+\.json --epochs 2000 --pred-period 5 --pred-len 10 '
+                     '--save-every 50\n', rest), rest
     return printed + rest
 
 
-def stop_by_kill(folder, sampling):
+def stop_by_kill(folder, *flags):
     """After some saves, at any moment."""
-    process = start(folder, *SMALL, '--sampling', sampling, '--epochs', 2000, '--save-every', 1, '--out', '.')
+    process = start(folder, *SMALL, *flags, '--epochs', 2000, '--save-every', 1, '--out', '.')
     return until_epoch(process, 5) + kill(process)
 
 
-@pytest.fixture(scope='module', params=['random', 'consecutive'])
+@pytest.fixture(scope='module', params=[('random', 'tutorial'), ('consecutive', 'fused')], ids='-'.join)
 def straight(request, tmp_path_factory):
-    """Forty epochs without a stop: the sampling, the folder, and what was printed."""
-    folder = tmp_path_factory.mktemp(request.param)
-    process = start(folder, *SMALL, '--sampling', request.param, '--epochs', 40, '--out', '.')
-    return request.param, folder, finish(process)
+    """Many epochs without a stop, more than a stopped run can have done: sampling, engine, folder, what was printed."""
+    sampling, engine = request.param
+    folder = tmp_path_factory.mktemp(sampling)
+    process = start(folder, *SMALL, '--sampling', sampling, '--engine', engine, '--epochs', EPOCHS, '--out', '.')
+    return sampling, engine, folder, finish(process)
 
 
 @pytest.mark.parametrize('stop', [stop_by_epochs, stop_by_ctrl_c, stop_by_kill])
 def test_bit_by_bit(tmp_path, straight, stop):
-    sampling, straight_folder, straight_printed = straight
-    first = stop(tmp_path, sampling)
-    assert load_checkpoint(tmp_path / f'{sampling}.json').epoch < 40
-    second = finish(start(tmp_path, '--resume', f'{sampling}.json', '--epochs', 40, '--pred-period', 5,
+    sampling, engine, straight_folder, straight_printed = straight
+    first = stop(tmp_path, '--sampling', sampling, '--engine', engine)
+    assert load_checkpoint(tmp_path / f'{sampling}.json').epoch < EPOCHS
+    second = finish(start(tmp_path, '--resume', f'{sampling}.json', '--epochs', EPOCHS, '--pred-period', 5,
                           '--pred-len', 10))
     first, second, whole = digits(first), digits(second), digits(straight_printed)
     # A line that was printed after the last save is printed again.
@@ -106,7 +110,8 @@ def test_what_cannot_be_resumed(tmp_path, run):
     for flags, message in [(['--epochs', 2], 'trained for 2 epochs'),
                            (['--hidden', 8], 'hidden is 16 there and 8 here'),
                            (['--sampling', 'consecutive'], "sampling is 'random' there"),
-                           (['--corpus', 'other.txt'], 'corpus_sha256')]:
+                           (['--corpus', 'other.txt', '--epochs', 9], 'corpus_sha256'),
+                           (['--patience', 2, '--num-chars', 1000, '--epochs', 1], 'trained for 2 epochs')]:
         result = run(TRAIN, '--resume', 'random.json', *flags)
         sentence, = result.stderr.splitlines()
         assert result.returncode == 1 and message in sentence

@@ -67,6 +67,7 @@ def test_a_low_temperature_is_greedy():
 
 def test_huge_scores_do_no_harm():
     np.testing.assert_array_equal(distribution(np.array([1e30, -1e30, 0])), [1, 0, 0])
+    np.testing.assert_array_equal(distribution(np.array([2.0, 1.0]), temperature=1e-308), [1, 0])
 
 
 def model():
