@@ -58,6 +58,7 @@ class Run:
     def train(self):
         """The chapter's call; it returns when all epochs are done, or when there is a reason to stop early."""
         args, settings = self.args, self.settings
+        self.path.parent.mkdir(parents=True, exist_ok=True)     # now, not when there is something to lose
         corpus_indices, char_to_idx, idx_to_char, vocab_size = self.corpus
 
         def get_params():
