@@ -19,7 +19,10 @@ VENV = .venv-$(VERSION)
 PEERS = .venv-peers-$(VERSION)
 ARGS =
 
-.PHONY: train test lint bench python
+.PHONY: help train test lint bench python
+
+help:
+	@sed -n 's/^# //p; /^$$/q' Makefile
 
 train: environment
 	$(VENV)/bin/python examples/train_jaychou.py $(ARGS)

@@ -9,8 +9,20 @@ if not (3, 8) <= sys.version_info[:2] <= (3, 12):
              '{}.{}: run it with another one, for instance: make train PYTHON=python3.11'.format(*sys.version_info[:2]))
 
 from setuptools import setup  # noqa: E402
+from setuptools.command.build_py import build_py  # noqa: E402
 
 HERE = Path(__file__).parent
+
+class BuildWithCorpus(build_py):
+    """A wheel carries the lyrics of data/ inside the package; an editable installation reads them where they are."""
+
+    def run(self):
+        super().run()
+        if not getattr(self, 'editable_mode', False):
+            folder = Path(self.build_lib) / 'rnn_scratch/corpus'
+            self.mkpath(str(folder))
+            self.copy_file(str(HERE / 'data/jaychou_lyrics.txt.zip'), str(folder))
+
 
 setup(
     name='rnn_scratch',
@@ -19,10 +31,11 @@ setup(
     long_description=(HERE / 'README.md').read_text('utf-8'),
     long_description_content_type='text/markdown',
     license='MIT',
-    # The second package is the folder data/: a wheel carries the lyrics inside the package.
-    packages=['rnn_scratch', 'rnn_scratch.corpus'],
-    package_dir={'rnn_scratch.corpus': 'data'},
-    package_data={'rnn_scratch.corpus': ['*.zip']},
+    packages=['rnn_scratch'],
+    # Makes an editable installation a folder on Python's path, which wins against a clone that happens to lie in the
+    # working directory under the package's name.
+    package_dir={'': '.'},
+    cmdclass={'build_py': BuildWithCorpus},
     python_requires='>=3.8,<3.13',
     install_requires=[
         'mxnet==1.9.1',

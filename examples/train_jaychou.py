@@ -21,14 +21,24 @@ SAMPLINGS = {'random': '随机采样', 'consecutive': '相邻采样'}
 
 
 def finite(text):
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
     if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f'{text} is not a finite number')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a finite number')
     return number
 
 
-def finite_or_none(text):
-    return None if text == 'none' else finite(text)
+def positive(text):
+    number = finite(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    return number
+
+
+def positive_or_none(text):
+    return None if text == 'none' else positive(text)
 
 
 # What a model is trained with: flag, type, the chapter's value, help. A resumed run has these from its checkpoint.
@@ -38,8 +48,8 @@ SETTINGS = [
     ('--hidden', int, 256, 'h, the number of hidden units'),
     ('--num-steps', int, 35, 'T, the time steps of a mini-batch'),
     ('--batch-size', int, 32, 'n, the sequences of a mini-batch'),
-    ('--lr', finite, 1e2, 'learning rate'),
-    ('--theta', finite_or_none, 1e-2, 'θ, the largest norm of the gradient; none for no clipping'),
+    ('--lr', positive, 1e2, 'learning rate'),
+    ('--theta', positive_or_none, 1e-2, 'θ, the largest norm of the gradient; none for no clipping'),
     ('--seed', int, 0, 'the same seed gives the same digits'),
 ]
 
@@ -82,6 +92,8 @@ def parse_arguments(argv):
         value = getattr(args, name_of(flag))
         if value is not None and value < 1:
             parser.error(f'{flag} must be 1 or more, not {value}')
+    if args.resume and args.out:
+        parser.error('--resume saves to the checkpoint that it goes on from: leave --out out')
     return args
 
 
@@ -148,8 +160,10 @@ def main(argv=None):
                 run.save()
                 print(f'\nstopped after epoch {run.last.epoch} and saved to {run.path}; to go on:\n'
                       f'{how_to_go_on(args, run.path)}')
+            if sampling == 'random' and not args.resume and args.sampling in (None, 'both'):
+                print('(consecutive sampling has not begun)')
             raise
-        print(f'saved to {run.path}')
+        print(run.outcome())
         done.append(run)
     picture = done[0].path.with_name('training.png')
     plot([(run.path.stem, run.last) for run in done], picture)

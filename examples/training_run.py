@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 
 import rnn_scratch as d2l
-from rnn_scratch.checkpoint import ENGINES, Checkpoint, check_same_settings, load_checkpoint, save_checkpoint
+from rnn_scratch.checkpoint import ENGINES, Checkpoint, load_checkpoint, save_checkpoint
 from rnn_scratch.evaluation import evaluate, unigram_perplexity
 from rnn_scratch.training import Trained
 
@@ -24,8 +24,8 @@ def load_corpus(path, num_chars, holdout):
     corpus_indices, _, idx_to_char, _ = d2l.load_data_jay_lyrics(path, num_chars or None)
     length = len(corpus_indices) - int(len(corpus_indices) * holdout)
     held_out = ''.join(idx_to_char[i] for i in corpus_indices[length:])
-    if len(held_out) == 1:
-        raise ValueError(f'--holdout {holdout} holds out one character, too few to predict one: hold out more.')
+    if holdout and len(held_out) < 2:
+        raise ValueError(f'--holdout {holdout} holds out {len(held_out)} characters, too few to predict one.')
     # The vocabulary, too, is that of the part to train on.
     return d2l.load_data_jay_lyrics(path, length), held_out
 
@@ -40,8 +40,8 @@ class Run:
             raise ValueError('--patience looks at held-out text: train with --holdout, for instance --holdout 0.1.')
         text = ''.join(self.corpus[2][i] for i in self.corpus[0]) + self.held_out_text
         checksum = {'corpus_sha256': hashlib.sha256(text.encode()).hexdigest()}
-        if saved:
-            check_same_settings(path, saved, checksum)
+        if saved and saved.settings.get('corpus_sha256') != checksum['corpus_sha256']:
+            raise ValueError(f'{path} was trained on another text than {settings["corpus"] or "the shipped lyrics"}.')
         settings.update(checksum, unigram_perplexity=unigram_perplexity(self.corpus[0]))
         random.seed(settings['seed'])           # shuffles the mini-batches of random sampling
         mx_random.seed(settings['seed'])        # draws the parameters
@@ -58,7 +58,10 @@ class Run:
     def train(self):
         """The chapter's call; it returns when all epochs are done, or when there is a reason to stop early."""
         args, settings = self.args, self.settings
-        self.path.parent.mkdir(parents=True, exist_ok=True)     # now, not when there is something to lose
+        # Now, while there is nothing to lose.
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.start is None and self.path.exists():
+            raise ValueError(f'There is a run at {self.path} already: choose another --out, or --resume it.')
         corpus_indices, char_to_idx, idx_to_char, vocab_size = self.corpus
 
         def get_params():
@@ -99,6 +102,14 @@ class Run:
         """The best epoch and the last one."""
         save_checkpoint(self.best_path(), self.best)
         save_checkpoint(self.path, self.last)
+
+    def outcome(self):
+        """What is saved where, in a line or two."""
+        lines = f'saved to {self.path}: epoch {self.last.epoch}, perplexity {self.last.perplexities[-1]:f}'
+        if self.held_out_text:
+            lines += (f'\nthe lowest perplexity on held-out text, {self.best.held_out[-1]:f}, was at epoch '
+                      f'{self.best.epoch}, saved to {self.best_path()}')
+        return lines
 
 
 @contextlib.contextmanager

@@ -21,13 +21,15 @@ COLUMN = 26     # cells of the terminal; a Chinese character takes two
 
 def parse_arguments(argv):
     parser = argparse.ArgumentParser(description='Let a model that train_jaychou.py has trained write a song.',
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+                                     epilog='Name the checkpoint before --temperature, which takes all that follows.')
     parser.add_argument('checkpoint', nargs='?', metavar='CHECKPOINT',
                         help='the .json file of a checkpoint (default: the newest under runs/)')
-    parser.add_argument('--prefix', default='分开', help='how the song begins')
-    parser.add_argument('--num-chars', type=int, default=200, help='how many characters to write after it')
+    parser.add_argument('--prefix', default='分开', help='how the song begins (default: 分开)')
+    parser.add_argument('--num-chars', type=int, default=200,
+                        help='how many characters to write after it (default: 200)')
     parser.add_argument('--temperature', type=float, nargs='+', default=[0.8],
-                        help='how bold to be: 0 is greedy, 1 the model\'s own distribution; several, side by side')
+                        help="how bold to be: 0 is greedy, 1 the model's own distribution; several stand side by side "
+                             '(default: 0.8)')
     parser.add_argument('--top-k', type=int, help='pick among the k most probable characters only')
     parser.add_argument('--top-p', type=float,
                         help='pick among the most probable characters that reach this probability together')
@@ -37,7 +39,7 @@ def parse_arguments(argv):
 
 
 def lines(characters):
-    """The corpus has a space for each line break: give them back, character by character."""
+    """A line for each space: the corpus has them for its line breaks, and for pauses within a line."""
     return ('\n' if char == ' ' else char for char in characters)
 
 

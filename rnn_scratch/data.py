@@ -72,7 +72,8 @@ def shipped_archive():
 def read_text(path):
     """The text of a file in UTF-8, or of the only file in a zip archive."""
     if not path.is_file():
-        raise FileNotFoundError(f'There is no corpus at {path}: give the path of a text file or a zip archive.')
+        what = 'is a folder' if path.is_dir() else 'does not exist'
+        raise FileNotFoundError(f'The corpus {path} {what}: give the path of a text file or a zip archive.')
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
@@ -82,7 +83,7 @@ def read_text(path):
     else:
         content = path.read_bytes()
     try:
-        return content.decode('utf-8')
+        return content.decode('utf-8-sig')      # some editors begin a text with a mark, which is no character of it
     except UnicodeDecodeError as error:
         raise ValueError(f'{path} is not a text in UTF-8 ({error.reason} at byte {error.start}): '
-                         'save it as UTF-8 and try again.') from error
+                         'it may be GBK; save it as UTF-8 and try again.') from error

@@ -5,6 +5,7 @@ which `load_data_jay_lyrics(path)` and `--corpus` take. The lyrics belong to the
 """
 import argparse
 import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -45,11 +46,13 @@ def download_book_corpus(url=BOOK_URL):
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         try:
-            # MXNet's downloader tells its progress on standard output, which is kept for the path.
-            with contextlib.redirect_stdout(sys.stderr):
+            # MXNet's downloader is talkative, and standard output is for the path alone.
+            with contextlib.redirect_stdout(io.StringIO()):
                 arrived = download(url, os.path.join(folder, path.name), sha1_hash=BOOK_SHA1, retries=2)
         except Exception as error:  # MXNet raises RuntimeError and UserWarning, its HTTP library errors of its own
-            raise OSError(f'The archive could not be fetched from {url} ({error}): nothing was saved; try again, or '
+            reason = {UserWarning: 'what arrived has another checksum', RuntimeError: 'the server refused it'}.get(
+                type(error), type(error).__name__)
+            raise OSError(f'The archive could not be fetched from {url} ({reason}): nothing was saved; try again, or '
                           'bring the file by other means and pass its path.') from error
         os.replace(arrived, path)
     return path

@@ -16,6 +16,7 @@ import math
 from mxnet import nd
 
 from .clipping import check_theta, scale_gradients
+from .model import check_state
 
 
 def rnn(inputs, state, params):
@@ -34,10 +35,16 @@ def rnn(inputs, state, params):
         The T matrices of `model.rnn`, one below the other.
     state : tuple of one NDArray (n, h)
         H after the last step.
+
+    Raises
+    ------
+    ValueError
+        The state does not fit the inputs and the parameters.
     """
     W_xh, W_hh, b_h, W_hq, b_q = params
     H, = state                                                                  # (n, h)
     h, q = W_hq.shape
+    check_state(H, inputs.shape[1], W_hh)
     rows = nd.take(W_xh, inputs)                                                # (T, n, h): X_t W_xh
     if inputs.shape[0] == 1:
         # One step, as in prediction: fewer and smaller operators, no matrix is transposed.

@@ -87,6 +87,11 @@ def check_shapes(inputs, H, W_xh, W_hh):
     if d != num_inputs:
         raise ValueError(f'Each input has shape ({n}, {d}) but W_xh has shape ({num_inputs}, {h}): make the vectors '
                          'with to_onehot(X, vocab_size) and the parameters with the same vocab_size.')
+    check_state(H, n, W_hh)
+
+
+def check_state(H, n, W_hh):
+    """The state must be that of as many sequences as there are, (n, h)."""
     if H.shape != (n, W_hh.shape[0]):
         raise ValueError(f'The state has shape {H.shape} but ({n}, {W_hh.shape[0]}) is needed: '
                          f'make it with init_rnn_state({n}, {W_hh.shape[0]}, ctx).')

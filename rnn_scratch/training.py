@@ -74,6 +74,8 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
     """
     check_settings(vocab_size, corpus_indices, is_random_iter, num_steps, clipping_theta, batch_size, pred_period,
                    pred_len)
+    if isinstance(prefixes, str):
+        raise ValueError(f'prefixes is a list of texts, not the text {prefixes!r}: put it in brackets.')
     for prefix in prefixes:
         check_prefix(prefix, char_to_idx)
     trained = start or Trained(get_params(), [])
@@ -146,6 +148,7 @@ def check_settings(vocab_size, corpus_indices, is_random_iter, num_steps, clippi
     if len(corpus_indices) < needed:
         raise ValueError(f'The corpus has {len(corpus_indices)} characters, but one mini-batch of {batch_size} '
                          f'sequences of {num_steps} steps needs {needed}: make batch_size or num_steps smaller.')
-    if max(corpus_indices) >= vocab_size:
-        raise ValueError(f'The corpus has the index {max(corpus_indices)}, but vocab_size is {vocab_size}: '
-                         'take both from one call of load_data_jay_lyrics.')
+    for index in min(corpus_indices), max(corpus_indices):
+        if not 0 <= index < vocab_size:
+            raise ValueError(f'The corpus has the index {index}, but vocab_size is {vocab_size}: '
+                             'take both from one call of load_data_jay_lyrics.')

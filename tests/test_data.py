@@ -33,7 +33,7 @@ def test_num_chars_none_reads_everything():
 
 def test_line_breaks_become_spaces(tmp_path):
     path = tmp_path / 'a.txt'
-    path.write_bytes('分\r\n开\n'.encode())
+    path.write_bytes(b'\xef\xbb\xbf' + '分\r\n开\n'.encode())     # with the mark that some editors put first
     corpus_indices, _, idx_to_char, _ = d2l.load_data_jay_lyrics(path)
     assert ''.join(idx_to_char[i] for i in corpus_indices) == '分  开 '
 
@@ -85,8 +85,10 @@ def test_an_archive_with_two_files_is_refused(tmp_path):
 
 
 def test_a_missing_corpus_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match='nowhere.zip'):
+    with pytest.raises(FileNotFoundError, match='nowhere.zip does not exist'):
         d2l.load_data_jay_lyrics(tmp_path / 'nowhere.zip')
+    with pytest.raises(FileNotFoundError, match='is a folder'):
+        d2l.load_data_jay_lyrics(tmp_path)
 
 
 @pytest.mark.parametrize('num_chars', [0, -1, 2.5, '10'])

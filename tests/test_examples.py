@@ -35,7 +35,7 @@ def test_two_epochs_of_both_samplings(run, tmp_path):
         assert 1027 * 1.2 > float(first[2]) > float(second[2])
         for offset, prefix in [(1, '分开'), (2, '不分开'), (4, '分开'), (5, '不分开')]:
             assert re.fullmatch(f' - {prefix}.{{10}}', lines[start + offset])
-    saved = [re.fullmatch(f'saved to (runs/.+/{sampling}.json)', lines[i])[1]
+    saved = [re.fullmatch(rf'saved to (runs/.+/{sampling}.json): epoch 2, perplexity \d+\.\d{{6}}', lines[i])[1]
              for i, sampling in [(7, 'random'), (15, 'consecutive')]]
     assert lines[16:] == [f'picture in {Path(saved[0]).with_name("training.png")}']
     assert [load_checkpoint(tmp_path / path).epoch for path in saved] == [2, 2]
@@ -79,7 +79,9 @@ def test_every_flag(run, tmp_path):
     assert [len(lines[i]) for i in [2, 3, 6, 7]] == [len(' - 风***'), len(' - 雨打***')] * 2
     held_out = r'held out: perplexity \d+\.\d{6} over 39 characters, 0 more are not in the vocabulary'
     assert re.fullmatch(held_out, lines[4]) and re.fullmatch(held_out, lines[8])
-    assert lines[9:] == ['saved to here/consecutive.json', 'picture in here/training.png']
+    assert lines[9].startswith('saved to here/consecutive.json: epoch 4, perplexity ')
+    assert re.match(r'the lowest perplexity on held-out text, \d+\.\d{6}, was at epoch [1-4], saved to', lines[10])
+    assert lines[11:] == ['picture in here/training.png']
 
 
 def test_one_seed_gives_the_same_digits_alone_and_in_turn(run):
@@ -90,12 +92,11 @@ def test_one_seed_gives_the_same_digits_alone_and_in_turn(run):
 
 
 @pytest.mark.parametrize('flags, message', [
-    (['--corpus', 'nowhere.zip'], 'nowhere.zip: give the path'),
+    (['--corpus', 'nowhere.zip'], 'nowhere.zip does not exist'),
     (['--prefix', '龘'], "'龘'"),
-    (['--theta', '0'], 'theta'),
     (['--num-chars', '100'], '100 characters'),
     (['--holdout', '1'], '--holdout is a part'),
-    (['--holdout', '0.0001'], 'holds out one character'),
+    (['--holdout', '0.0001'], 'holds out 1 characters'),
     (['--patience', '3'], '--patience looks at held-out text'),
     (['--resume', 'nowhere.json'], 'There is no checkpoint at nowhere.json'),
 ])
@@ -104,6 +105,26 @@ def test_a_mistake_is_one_sentence(run, flags, message):
     assert result.returncode == 1
     sentence, = result.stderr.splitlines()
     assert message in sentence
+
+
+@pytest.mark.parametrize('flags, message', [
+    (['--theta', '0'], 'argument --theta: 0 is not above 0'),
+    (['--theta', 'inf'], "argument --theta: 'inf' is not a finite number"),
+    (['--lr', 'much'], "argument --lr: 'much' is not a finite number"),
+    (['--epochs', '0'], '--epochs must be 1 or more, not 0'),
+    (['--resume', 'a.json', '--out', 'b'], 'leave --out out'),
+])
+def test_a_bad_flag_is_named(run, flags, message):
+    result = run(TRAIN, *flags)
+    assert result.returncode == 2 and result.stderr.splitlines()[-1].endswith(message)
+
+
+def test_a_run_is_not_overwritten(run, tmp_path):
+    (tmp_path / 'here').mkdir()
+    (tmp_path / 'here/random.json').write_text('precious')
+    result = run(TRAIN, *SMALL, '--out', 'here')
+    assert result.returncode == 1 and 'There is a run at here/random.json already' in result.stderr
+    assert (tmp_path / 'here/random.json').read_text() == 'precious'
 
 
 def test_help_names_every_flag_of_the_chapter(run):

@@ -96,6 +96,11 @@ def test_models_move_between_the_engines(corpus):
     np.testing.assert_allclose(moved.perplexities, straight, rtol=1e-3)
 
 
+def test_a_state_that_does_not_fit_is_quoted():
+    with pytest.raises(ValueError, match=r'\(32, 8\).*\(3, 8\) is needed'):
+        fused.rnn(nd.zeros((6, 3)), d2l.init_rnn_state(32, 8, CTX), larger_params(50, 8, seed=3))
+
+
 def test_a_kept_state_stays_what_it_was():
     """A call must not write into the arrays that the call before it returned."""
     params = larger_params(50, 8, seed=3)

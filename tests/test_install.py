@@ -45,6 +45,13 @@ def test_the_wheel_works_with_no_checkout_in_sight(wheel, tmp_path):
     assert result.stdout.splitlines() == ['1027', str(site_packages / 'rnn_scratch/__init__.py')]
 
 
+def test_the_import_works_beside_the_checkout(run, tmp_path):
+    """In the folder that holds the clone, whose name is the package's, Python must not take the clone for it."""
+    (tmp_path / 'rnn_scratch').mkdir()
+    result = run('-c', 'import rnn_scratch; print(rnn_scratch.load_data_jay_lyrics()[3])')
+    assert result.stdout == '1027\n', result.stderr
+
+
 @pytest.mark.parametrize('version, allowed', [((3, 7), False), ((3, 8), True), ((3, 12), True), ((3, 13), False),
                                               ((3, 14), False)])
 def test_setup_says_which_pythons_will_do(run, version, allowed):

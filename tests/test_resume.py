@@ -110,7 +110,7 @@ def test_what_cannot_be_resumed(tmp_path, run):
     for flags, message in [(['--epochs', 2], 'trained for 2 epochs'),
                            (['--hidden', 8], 'hidden is 16 there and 8 here'),
                            (['--sampling', 'consecutive'], "sampling is 'random' there"),
-                           (['--corpus', 'other.txt', '--epochs', 9], 'corpus_sha256'),
+                           (['--corpus', 'other.txt', '--epochs', 9], 'another text'),
                            (['--patience', 2, '--num-chars', 1000, '--epochs', 1], 'trained for 2 epochs')]:
         result = run(TRAIN, '--resume', 'random.json', *flags)
         sentence, = result.stderr.splitlines()

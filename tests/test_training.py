@@ -30,7 +30,7 @@ def train(library, corpus, is_random_iter, num_epochs, rnn=d2l.rnn, get_params=N
     get_params = get_params or functools.partial(d2l.get_params, vocab_size, num_hiddens, vocab_size, mx.cpu())
     return library.train_and_predict_rnn(
         rnn, get_params, init_state, num_hiddens, vocab_size, mx.cpu(), corpus_indices, idx_to_char, char_to_idx,
-        is_random_iter, num_epochs, num_steps, lr, theta, batch_size, pred_period, pred_len, list(prefixes), **more)
+        is_random_iter, num_epochs, num_steps, lr, theta, batch_size, pred_period, pred_len, prefixes, **more)
 
 
 def perplexities(printed):
@@ -173,6 +173,7 @@ def test_an_infinite_perplexity_is_printed(corpus, capsys):
     ({'num_steps': 0}, 'num_steps must be 1 or more, not 0'),
     ({'batch_size': -2}, 'batch_size must be 1 or more, not -2'),
     ({'pred_period': 0}, 'pred_period must be 1 or more, not 0'),
+    ({'prefixes': '分开'}, 'a list of texts'),
     ({'pred_len': -1}, 'pred_len must be 0 or more, not -1'),
     ({'theta': 0}, 'theta.*above zero, or None, not 0'),
     ({'num_steps': 400}, r'10000 characters.*needs 12801'),
@@ -199,6 +200,8 @@ def test_the_shortest_text_that_trains(corpus, is_random_iter):
 def test_an_index_outside_the_vocabulary_is_named(corpus):
     with pytest.raises(ValueError, match='index 1027, but vocab_size is 1027'):
         train(d2l, ([*corpus[0], 1027], *corpus[1:]), True, 1)
+    with pytest.raises(ValueError, match='index -1, but'):
+        train(d2l, ([*corpus[0], -1], *corpus[1:]), True, 1)
 
 
 @pytest.mark.slow
