@@ -205,15 +205,15 @@ def test_an_index_outside_the_vocabulary_is_named(corpus):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('rnn', [fused.rnn, d2l.rnn], ids=['fused', 'tutorial'])
-@pytest.mark.parametrize('is_random_iter, low, high', [(True, 1.28, 1.34), (False, 1.16, 1.19)],
-                         ids=['random', 'consecutive'])
+@pytest.mark.parametrize('rnn, is_random_iter, low, high', [
+    (fused.rnn, True, 1.28, 1.34),
+    (fused.rnn, False, 1.16, 1.19),
+    (d2l.rnn, True, 1.28, 1.34),
+    # The published runs end between 1.16 and 1.19. This one ended at 1.162 with OpenBLAS's own choice of kernels and
+    # ends at 1.148 with the one that _platform.py makes: the same seed, rounded differently. Lower is better learnt.
+    (d2l.rnn, False, 1.13, 1.19),
+], ids=['fused-random', 'fused-consecutive', 'tutorial-random', 'tutorial-consecutive'])
 def test_the_chapter_s_perplexities_on_the_book_s_corpus(book_archive, rnn, is_random_iter, low, high):
-    """After 250 epochs, in the range of the published runs of the chapter, or little below it.
-
-    The range, low to high, is of a handful of runs, and rounding alone moves a run: seed 0 with consecutive sampling
-    ended at 1.148, 1.162 and 1.166 with three builds of the same matrix products. To end lower is to have learnt
-    more; 0.03 below the range still tells that from a loss that is computed wrongly.
-    """
+    """After 250 epochs, in the range of the published runs of the chapter."""
     trained = train(d2l, d2l.load_data_jay_lyrics(book_archive), is_random_iter, 250, rnn, pred_period=50, prefixes=[])
-    assert low - 0.03 <= trained.perplexities[-1] <= high
+    assert low <= trained.perplexities[-1] <= high
