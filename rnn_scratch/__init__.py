@@ -8,6 +8,7 @@ Each module is one section of the tutorial; read them in the order of the import
 1027
 """
 from . import _platform  # first: it says clearly what is wrong with this machine, before MXNet says it badly
+from d2lzh import sgd  # for the book's code; train_epoch has its formula written out
 from .data import data_iter_consecutive, data_iter_random, load_data_jay_lyrics
 from .onehot import to_onehot
 from .params import get_params, try_gpu
@@ -15,7 +16,7 @@ from .model import init_rnn_state, rnn
 from .predict import predict_rnn
 from .clipping import grad_clipping
 from .perplexity import perplexity
-from .training import sgd, train_and_predict_rnn, train_epoch
+from .training import train_and_predict_rnn, train_epoch
 
 __version__ = '0.1.0'
 

@@ -49,11 +49,17 @@ def predict_steps(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, v
     check_prefix(prefix, char_to_idx)
     if num_chars < 0:
         raise ValueError(f'num_chars, the number of characters to write, must be 0 or more, not {num_chars}.')
+    if hasattr(rnn, 'one_step'):        # fused.rnn brings a faster way to read one character at a time
+        step = rnn.one_step(params)
+    else:
+        def step(X, state):
+            (Y,), state = rnn(model_inputs(rnn, X, vocab_size), state, params)      # Y (1, q)
+            return Y, state
     state = init_rnn_state(1, num_hiddens, ctx)
     X = nd.array([char_to_idx[prefix[0]]], ctx=ctx)
     yield X
     for t in range(1, len(prefix) + num_chars):
-        (Y,), state = rnn(model_inputs(rnn, X, vocab_size), state, params)      # Y (1, q)
+        Y, state = step(X, state)
         X = nd.array([char_to_idx[prefix[t]]], ctx=ctx) if t < len(prefix) else pick(Y)
         yield X
 

@@ -1,9 +1,9 @@
 """(六) 定义模型训练函数: one epoch, repeated, with a song now and then."""
 import math
 import time
+from itertools import islice
 from typing import NamedTuple
 
-from d2lzh import sgd
 from mxnet import autograd, gluon, nd
 
 from .clipping import check_theta, grad_clipping
@@ -109,7 +109,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
     data_iter = data_iter_random if is_random_iter else data_iter_consecutive
     l_sum, n = 0.0, 0           # n counts characters here, as in the chapter; in the shapes below it is the batch size
     state = init_rnn_state(batch_size, num_hiddens, ctx)
-    for X, Y in data_iter(corpus_indices, batch_size, num_steps, ctx):      # X, Y (n, T)
+    for X, Y in read_ahead(data_iter(corpus_indices, batch_size, num_steps, ctx)):      # X, Y (n, T)
         if is_random_iter:
             # Neighbouring mini-batches are not neighbours in the text: forget.
             state = init_rnn_state(batch_size, num_hiddens, ctx)
@@ -125,13 +125,26 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
         l.backward()
         # fused.rnn brings a faster one; the chapter's own has d2lzh's result to the last bit
         getattr(rnn, 'grad_clipping', grad_clipping)(params, clipping_theta, ctx)
-        sgd(params, lr, 1)                              # 1: the mean over the mini-batch is already taken in l
+        for param in params:
+            param -= lr * param.grad                    # the numbers of d2l.sgd(params, lr, 1), in fewer operators
         l_sum += l.asscalar() * y.size
         n += y.size
     if math.isnan(l_sum):
         raise FloatingPointError('The loss is not a number: the parameters have grown beyond all bounds; start again '
                                  'with a smaller learning rate (lr), or with gradient clipping (clipping_theta).')
     return perplexity(l_sum, n)
+
+
+def read_ahead(batches, num_batches=64):
+    """The same mini-batches, made 64 at a time, while MXNet has nothing else to do.
+
+    A new array waits until MXNet has computed all that it was asked for. One at a time, they stop each step twice.
+    """
+    while True:
+        ready = list(islice(batches, num_batches))
+        yield from ready
+        if len(ready) < num_batches:
+            return
 
 
 def check_settings(vocab_size, corpus_indices, is_random_iter, num_steps, clipping_theta, batch_size, pred_period,
