@@ -2,6 +2,7 @@
 # make test     the same, and the tests
 # make lint     the same, and the style
 # make bench    the same, and the engines beside d2lzh, NumPy and PyTorch: 10 minutes; leave the machine alone meanwhile
+# make growth   the same, and how cost grows with each setting: a quarter of an hour; leave the machine alone meanwhile
 #
 # PYTHON=python3.10 chooses the interpreter; ARGS="--epochs 50" is handed on to the program that runs.
 # Nothing is written outside this folder (but for the caches of pip and uv).
@@ -19,7 +20,7 @@ VENV = .venv-$(VERSION)
 PEERS = .venv-peers-$(VERSION)
 ARGS =
 
-.PHONY: help train test lint bench python
+.PHONY: help train test lint bench growth python
 
 help:
 	@sed -n 's/^# //p; /^$$/q' Makefile
@@ -38,6 +39,9 @@ bench: environment
 	@$(PEERS)/bin/python -c 'import torch' 2>/dev/null || \
 		echo "PyTorch is optional; to measure it too: $(PEERS)/bin/python -m pip install torch==2.13.0"
 	$(VENV)/bin/python benchmarks/run.py $(ARGS)
+
+growth: environment
+	$(VENV)/bin/python benchmarks/growth.py $(ARGS)
 
 # The file in the environment says that its installation was finished, and with which pins.
 .PHONY: environment

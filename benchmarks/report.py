@@ -56,10 +56,12 @@ libraries that the peers call; the floor of the table is the fastest of them her
 *Times as fast as d2lzh*: 6.00 means a sixth of its time. *Time / floor*: 1.40 means that 40 % of the floor's time
 goes to something other than matrix products.
 
-With nothing set, MXNet starts half as many OpenMP threads as there are processors, NumPy and PyTorch as many as there
-are cores. rnn_scratch chooses for MXNet before it starts it: as many as there are cores, and the kind of processor for
-MXNet's OpenBLAS, which knows no recent one. The second choice also holds where the threads are set. Neither holds for
-d2lzh as shipped and for gluon's version, which run here without rnn_scratch.
+The first and the third table are for a machine that has nothing else to do: `OMP_NUM_THREADS` is the number of cores
+and `OMP_WAIT_POLICY` is active, for all peers. With nothing set, MXNet starts half as many OpenMP threads as there are
+processors, NumPy and PyTorch as many as there are cores. rnn_scratch chooses for MXNet before it starts it: as many
+threads as there are cores, which spin only briefly while they wait for each other, and the kind of processor for
+MXNet's OpenBLAS, which knows no recent one. The last choice also holds in the first table. None holds for d2lzh as
+shipped and for gluon's version, which run here without rnn_scratch.
 
 Processes that compete for the same cores make every peer slower, and those with many small parallel operations by far
 the most: measure on a machine that has nothing else to do.

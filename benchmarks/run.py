@@ -3,7 +3,7 @@
 Each peer is a process of its own (worker.py) with the same parameters. It is first checked: from one mini-batch it
 must compute the tutorial engine's loss and gradients. Then they take turns, round after round, each second round in
 the opposite order, so that a machine that grows slower or faster does so for all. Peers run with the threads set to
-the cores, and once more with nothing set.
+the cores and spinning while they wait, and once more with nothing set.
 """
 import argparse
 import json
@@ -72,6 +72,7 @@ class Worker:
         environment['TORCHINDUCTOR_CACHE_DIR'] = os.path.join(folder, 'compiled')
         if set_threads:
             environment['OMP_NUM_THREADS'] = str(CORES)     # MXNet, PyTorch and NumPy's OpenBLAS all go by it
+            environment['OMP_WAIT_POLICY'] = 'active'       # each peer has the machine for itself: threads may spin
         self.errors = open(os.path.join(folder, f'{peer.module}-{peer.class_name}-{set_threads}.txt'), 'w+')
         self.process = subprocess.Popen(
             [peer.python, HERE / 'worker.py', peer.module, peer.class_name, folder], env=environment, text=True,
