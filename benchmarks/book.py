@@ -5,7 +5,12 @@ Nothing of rnn_scratch is imported here, so that nothing of it can help or hinde
 import contextlib
 import io
 import math
+import os
 import re
+
+# The benchmark copies large arrays between NumPy and MXNet, which a reader of the book does not. MXNet would split
+# such a copy among more threads than there are cores, and be slower ever after.
+os.environ['MXNET_CPU_PARALLEL_SIZE'] = str(2 ** 31 - 1)
 
 import numpy as np
 

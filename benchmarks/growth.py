@@ -1,4 +1,4 @@
-"""How cost grows with the vocabulary, the hidden units, the time steps and the text: `make growth`, a quarter of an hour.
+"""How cost grows with vocabulary, hidden units, time steps and text: `make growth`, a quarter of an hour.
 
 One setting of the chapter is changed at a time. Each row is a process of its own, so that its memory is its own.
 """
@@ -76,7 +76,8 @@ def measure(vocabulary, hidden, steps, length, is_random, engine):
     data_iter = d2l.data_iter_random if is_random else d2l.data_iter_consecutive
 
     def epoch():
-        d2l.train_epoch(rnn, params, d2l.init_rnn_state, hidden, vocabulary, ctx, corpus, is_random, steps, LR, THETA, N)
+        d2l.train_epoch(rnn, params, d2l.init_rnn_state, hidden, vocabulary, ctx, corpus, is_random, steps, LR, THETA,
+                        N)
         nd.waitall()
 
     def data_alone():

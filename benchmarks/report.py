@@ -57,11 +57,12 @@ libraries that the peers call; the floor of the table is the fastest of them her
 goes to something other than matrix products.
 
 The first and the third table are for a machine that has nothing else to do: `OMP_NUM_THREADS` is the number of cores
-and `OMP_WAIT_POLICY` is active, for all peers. With nothing set, MXNet starts half as many OpenMP threads as there are
-processors, NumPy and PyTorch as many as there are cores. rnn_scratch chooses for MXNet before it starts it: as many
-threads as there are cores, which spin only briefly while they wait for each other, and the kind of processor for
-MXNet's OpenBLAS, which knows no recent one. The last choice also holds in the first table. None holds for d2lzh as
-shipped and for gluon's version, which run here without rnn_scratch.
+and `GOMP_SPINCOUNT` what it is by default, 300000 (threads spin for some 10 ms while they wait for each other), for
+all peers. With nothing set, MXNet starts half as many OpenMP threads as there are processors, NumPy and PyTorch as many
+as there are cores. rnn_scratch chooses for MXNet before it starts it: as many threads as there are cores, which spin
+only briefly, because that is far better on a machine with other work; and the kind of processor for MXNet's OpenBLAS,
+which knows no recent one. The last choice also holds in the first table. None holds for d2lzh as shipped and for
+gluon's version, which run here without rnn_scratch.
 
 Processes that compete for the same cores make every peer slower, and those with many small parallel operations by far
 the most: measure on a machine that has nothing else to do.

@@ -3,7 +3,7 @@
 Each peer is a process of its own (worker.py) with the same parameters. It is first checked: from one mini-batch it
 must compute the tutorial engine's loss and gradients. Then they take turns, round after round, each second round in
 the opposite order, so that a machine that grows slower or faster does so for all. Peers run with the threads set to
-the cores and spinning while they wait, and once more with nothing set.
+the cores, spinning while they wait for each other, and once more with nothing set.
 """
 import argparse
 import json
@@ -28,9 +28,10 @@ PEERS_PYTHON = HERE.parent / f'.venv-peers-{sys.version_info[0]}.{sys.version_in
 CORES = count_cores()
 # What may have been set about threads, by whoever runs this or by a package, does not count here.
 THREAD_VARIABLES = ('OMP_', 'GOMP_', 'KMP_', 'MKL_', 'OPENBLAS_', 'MXNET_')
+SPIN = '300000'         # turns of a loop in which a thread waits for the others: GNU OpenMP's default, some 10 ms
 TOLERANCE = 1e-5        # of the largest entry of an array
 PAUSE = 0.15            # seconds before a turn: OpenBLAS's threads spin on for 0.1 after their last product
-TURN = 0.4              # seconds: in a turn a quick peer takes several epochs
+TURN = 0.6              # seconds: in a turn a quick peer takes several epochs
 CHARACTERS = 200        # that a peer writes in a turn
 GFLOP = 17.7            # of matrix products in an epoch (gemm.py)
 
@@ -72,7 +73,7 @@ class Worker:
         environment['TORCHINDUCTOR_CACHE_DIR'] = os.path.join(folder, 'compiled')
         if set_threads:
             environment['OMP_NUM_THREADS'] = str(CORES)     # MXNet, PyTorch and NumPy's OpenBLAS all go by it
-            environment['OMP_WAIT_POLICY'] = 'active'       # each peer has the machine for itself: threads may spin
+            environment['GOMP_SPINCOUNT'] = SPIN            # each peer has the machine for itself in its turn
         self.errors = open(os.path.join(folder, f'{peer.module}-{peer.class_name}-{set_threads}.txt'), 'w+')
         self.process = subprocess.Popen(
             [peer.python, HERE / 'worker.py', peer.module, peer.class_name, folder], env=environment, text=True,

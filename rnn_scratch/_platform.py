@@ -28,7 +28,8 @@ def import_mxnet():
     check_distutils()
     try:
         with environment(settings()):
-            import mxnet  # noqa: F401
+            import mxnet
+            mxnet.nd.zeros(1).asnumpy()     # MXNET_CPU_PARALLEL_SIZE is read at the first copy
     except ModuleNotFoundError as error:
         if error.name != 'mxnet':
             raise
@@ -80,6 +81,9 @@ def settings():
         # Threads wait for each other by spinning, by default for milliseconds: as soon as any other program wants a
         # core, an epoch takes ten times as long. A thousand turns bridge the gaps of a quiet machine.
         found['GOMP_SPINCOUNT'] = '1000'
+    # A second thread of the program that splits its work, as a copy of this many numbers would on the thread of Python,
+    # gives OpenMP more threads than cores: from then on none of them spins, and an epoch takes nearly twice as long.
+    found['MXNET_CPU_PARALLEL_SIZE'] = str(2 ** 31 - 1)
     if has_avx2():
         # The OpenBLAS in the wheel takes a processor that is newer than itself for one of 2004. Haswell's code runs
         # on all that have AVX2.

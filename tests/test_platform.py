@@ -2,6 +2,8 @@
 
 The machines are made of stand-in modules in a folder that Python searches first.
 """
+from pathlib import Path
+
 from rnn_scratch._platform import count_cores, has_avx2
 
 import pytest
@@ -67,13 +69,14 @@ def test_the_numpy_alias_comes_where_it_is_needed(run, tmp_path, version, has_al
     assert run('-c', 'import rnn_scratch', PYTHONPATH=str(tmp_path)).stdout == f'{has_alias}\n'
 
 
-SETTINGS = ['MXNET_OMP_MAX_THREADS', 'GOMP_SPINCOUNT', 'OPENBLAS_CORETYPE']
+SETTINGS = ['MXNET_OMP_MAX_THREADS', 'GOMP_SPINCOUNT', 'MXNET_CPU_PARALLEL_SIZE', 'OPENBLAS_CORETYPE']
 
 
 @pytest.mark.parametrize('given, expected', [
-    ({}, [str(count_cores()), '1000', 'Haswell' if has_avx2() else 'None']),
-    (dict(zip(SETTINGS, ['7', '8', 'Zen'])), ['7', '8', 'Zen']),
-    ({'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'active', 'OPENBLAS_CORETYPE': ''}, ['None', 'None', '']),
+    ({}, [str(count_cores()), '1000', '2147483647', 'Haswell' if has_avx2() else 'None']),
+    (dict(zip(SETTINGS, ['7', '8', '9', 'Zen'])), ['7', '8', '9', 'Zen']),
+    ({'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'active', 'OPENBLAS_CORETYPE': ''},
+     ['None', 'None', '2147483647', '']),
 ])
 def test_settings_hold_only_while_mxnet_starts(run, tmp_path, monkeypatch, given, expected):
     for name in [*SETTINGS, 'OMP_NUM_THREADS', 'OMP_WAIT_POLICY']:
@@ -90,3 +93,18 @@ except ImportError:
 '''
     result = run('-c', program, PYTHONPATH=str(tmp_path), **given)
     assert result.stdout.split() == [','.join(expected), 'True'], result.stderr
+
+
+@pytest.mark.skipif(not Path('/proc/self/task').exists(), reason='only Linux lists the threads of a process')
+def test_a_large_copy_starts_no_threads(run):
+    """They would be more than the cores, and slow down all that comes after."""
+    program = '''
+import os
+import rnn_scratch
+from mxnet import nd
+before = len(os.listdir('/proc/self/task'))
+nd.zeros((1000, 1000)).asnumpy()
+print(len(os.listdir('/proc/self/task')) - before)
+'''
+    result = run('-c', program, OMP_NUM_THREADS='2')
+    assert result.stdout == '0\n', result.stderr
