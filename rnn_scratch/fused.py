@@ -11,7 +11,9 @@
 | `nd.tanh(… + nd.dot(H, W_hh) + b_h)`, T times | `nd.RNN`, once | one operator instead of some four for each step |
 | `nd.dot(H, W_hq) + b_q`, T times | `nd.FullyConnected`, once | one large product instead of T small ones |
 
-Writing has only one step at a time, and goes another way: `one_step`, below.
+Writing has only one step at a time, and goes another way: `one_step`, below. On two cores an epoch of the chapter takes
+0.15 seconds, where the chapter's operators need 0.81 and d2lzh 1.23; a written character 0.12 milliseconds, where they
+need 0.58 and 0.62 (docs/benchmarks.md).
 """
 import functools
 import math

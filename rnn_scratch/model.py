@@ -35,7 +35,8 @@ def rnn(inputs, state, params):
     This function is the seam: training and prediction take any function of this form as their `rnn` argument. The
     outputs may also come as a list of fewer, taller matrices: what counts is that their rows, one matrix below the
     other, are those of the T matrices here. A model that does without one-hot vectors brings a function `to_inputs` as
-    an attribute, and one that clips gradients in its own way `grad_clipping`; `fused.rnn` does both.
+    an attribute, one that clips gradients in its own way `grad_clipping`, and one that has a faster way to write, one
+    character at a time, `one_step`; `fused.rnn` does all three.
 
     Parameters
     ----------

@@ -110,3 +110,26 @@ def test_a_kept_state_stays_what_it_was():
     fused.rnn(X, (H,), params)[0][0].wait_to_read()
     np.testing.assert_array_equal(Y.asnumpy(), before[0])
     np.testing.assert_array_equal(H.asnumpy(), before[1])
+
+
+@pytest.mark.parametrize('h, V', [(256, 1027), (1, 2), (7, 1500)])
+def test_one_step_is_the_chapter_s(h, V):
+    """Three steps with two models of the same sizes, in turns; all results are looked at only at the end, so that a
+    step that wrote over the results of another would be seen."""
+    models = [larger_params(V, h, seed) for seed in [5, 6]]
+    steps = [fused.one_step(params) for params in models]
+    ours = [(nd.array(np.random.RandomState(7).uniform(-1, 1, size=(1, h))),)] * 2
+    theirs, found, expected = ours.copy(), [], []
+    for index in [1, 0, 1]:
+        X = nd.array([index])
+        for i, (params, step) in enumerate(zip(models, steps)):
+            Y, ours[i] = step(X, ours[i])
+            (chapter_Y,), theirs[i] = d2l.rnn(d2l.to_onehot(X, V), theirs[i], params)
+            found += [Y, *ours[i]]
+            expected += [chapter_Y, *theirs[i]]
+    assert all(relative_error(a, b) < 1e-5 for a, b in zip(found, expected))
+
+
+def test_one_step_quotes_a_state_that_does_not_fit():
+    with pytest.raises(ValueError, match=r'\(32, 8\).*\(1, 8\) is needed'):
+        fused.one_step(larger_params(50, 8, seed=3))(nd.array([0]), d2l.init_rnn_state(32, 8, CTX))
