@@ -61,8 +61,9 @@ and `GOMP_SPINCOUNT` what it is by default, 300000 (threads spin for some 10 ms 
 all peers. With nothing set, MXNet starts half as many OpenMP threads as there are processors, NumPy and PyTorch as many
 as there are cores. rnn_scratch chooses for MXNet before it starts it: as many threads as there are cores, which spin
 only briefly, because that is far better on a machine with other work; and the kind of processor for MXNet's OpenBLAS,
-which knows no recent one. The last choice also holds in the first table. None holds for d2lzh as shipped and for
-gluon's version, which run here without rnn_scratch.
+which knows no recent one. The last choice also holds in the first table. None of them holds for d2lzh as shipped and
+for gluon's version, which run here without rnn_scratch. One setting holds for all peers on MXNet, also with nothing
+set: `MXNET_CPU_PARALLEL_SIZE`, because the benchmark itself copies large arrays ([speed.md](speed.md), "Threads").
 
 Processes that compete for the same cores make every peer slower, and those with many small parallel operations by far
 the most: measure on a machine that has nothing else to do.

@@ -29,7 +29,8 @@ def import_mxnet():
     try:
         with environment(settings()):
             import mxnet
-            mxnet.nd.zeros(1).asnumpy()     # MXNET_CPU_PARALLEL_SIZE is read at the first copy
+            # MXNET_CPU_PARALLEL_SIZE is read at the first copy, of each dtype; all arrays here are float32.
+            mxnet.nd.zeros(1).asnumpy()
     except ModuleNotFoundError as error:
         if error.name != 'mxnet':
             raise
@@ -79,7 +80,7 @@ def settings():
         found['MXNET_OMP_MAX_THREADS'] = str(count_cores())
     if not {'OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'} & set(os.environ):
         # Threads wait for each other by spinning, by default for milliseconds: as soon as any other program wants a
-        # core, an epoch takes ten times as long. A thousand turns bridge the gaps of a quiet machine.
+        # core, an epoch takes four times as long. A thousand turns bridge most gaps of a quiet machine.
         found['GOMP_SPINCOUNT'] = '1000'
     # A second thread of the program that splits its work, as a copy of this many numbers would on the thread of Python,
     # gives OpenMP more threads than cores: from then on none of them spins, and an epoch takes nearly twice as long.

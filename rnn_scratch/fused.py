@@ -13,7 +13,7 @@
 
 Writing has only one step at a time, and goes another way: `one_step`, below. On two cores an epoch of the chapter takes
 0.15 seconds, where the chapter's operators need 0.81 and d2lzh 1.23; a written character 0.12 milliseconds, where they
-need 0.58 and 0.62 (docs/benchmarks.md).
+need 0.58 and 0.62 (docs/benchmarks.md, which names the settings).
 """
 import functools
 import math

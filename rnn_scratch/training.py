@@ -136,9 +136,10 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
 
 
 def read_ahead(batches, num_batches=64):
-    """The same mini-batches, made 64 at a time, while MXNet has nothing else to do.
+    """The same mini-batches, made num_batches at a time.
 
-    A new array waits until MXNet has computed all that it was asked for. One at a time, they stop each step twice.
+    `nd.array`, which random sampling calls for X and for Y, waits until MXNet has computed all that it was asked for:
+    one at a time, mini-batches would stop each step twice.
     """
     while True:
         ready = list(islice(batches, num_batches))
