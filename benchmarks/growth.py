@@ -50,7 +50,7 @@ once, and again as gradients. With few time steps the calls of the operators cos
 
 The length of the text costs only its list of indices, eight bytes a character, and what the iterators of d2lzh make of
 it once an epoch: with random sampling a list of the numbers of the examples, one for each {T} characters; with
-consecutive sampling the whole text as an array, four bytes a character (and twice that while it is made). Mini-batches
+consecutive sampling the whole text as an array, some 20 bytes a character with the copies on the way. Mini-batches
 are made as they are needed, 64 at a time, so the rest of the memory stays what it was.
 '''
 
@@ -81,7 +81,7 @@ def measure(vocabulary, hidden, steps, length, is_random, engine):
     few = length >= 1_000_000
     seconds = [timed(epoch) for _ in range(1 if few else 4)]
     return {'epoch': min(seconds) / length * 1e6, 'data': timed(data_alone) / length * 1e6,
-            'peak': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 'text': 0}      # Linux counts in KiB
+            'peak': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}      # Linux counts in KiB
 
 
 def timed(work):
