@@ -31,7 +31,7 @@ setup(
     long_description=(HERE / 'README.md').read_text('utf-8'),
     long_description_content_type='text/markdown',
     license='MIT',
-    packages=['rnn_scratch'],
+    packages=['rnn_scratch', 'rnn_scratch.beyond'],
     # Makes an editable installation a folder on Python's path, which wins against a clone that happens to lie in the
     # working directory under the package's name.
     package_dir={'': '.'},
@@ -48,6 +48,7 @@ setup(
         # d2lzh.set_figsize calls a function that IPython 9 removed.
         'ipython<9',
         'matplotlib',
+        'safetensors',
         'tqdm',
     ],
     extras_require={'test': ['pytest', 'ruff', 'setuptools', 'wheel']},

@@ -1,11 +1,17 @@
 """(五) 裁剪梯度: keep one bad step from undoing all the good ones."""
-import math
-
 from mxnet import nd
+
+from ._checks import check_norm, check_theta
 
 
 def grad_clipping(params, theta, ctx):
     """Scale all gradients together so that their norm is at most θ (section 6.4.5).
+
+    >>> import mxnet as mx
+    >>> w = nd.array([0.0, 0.0]); w.attach_grad(); w.grad[:] = nd.array([3, 4])     # norm 5
+    >>> grad_clipping([w], 1, mx.cpu())
+    >>> w.grad.astype('float64').asnumpy().round(4).tolist()
+    [0.6, 0.8]
 
     With g the gradients of all parameters, laid end to end as one vector:  g ← min(θ / ‖g‖, 1) · g.
     The gradients change in place; their direction stays.
@@ -25,35 +31,13 @@ def grad_clipping(params, theta, ctx):
         θ is not above zero.
     FloatingPointError
         The norm is infinite or not a number, so that no factor can mend the gradients.
-
-    Examples
-    --------
-    >>> import mxnet as mx
-    >>> w = nd.array([0.0, 0.0]); w.attach_grad(); w.grad[:] = nd.array([3, 4])     # norm 5
-    >>> grad_clipping([w], 1, mx.cpu())
-    >>> w.grad.astype('float64').asnumpy().round(4).tolist()
-    [0.6, 0.8]
     """
     check_theta(theta)
     if theta is None:
         return
-    # nd.square, because `grad ** 2` calls a slow general power function
-    norm = sum(nd.square(param.grad).sum() for param in params).sqrt().asscalar()       # ‖g‖
-    scale_gradients(params, theta, norm)
-
-
-def check_theta(theta):
-    """θ is a norm above zero, or None."""
-    if theta is not None and not theta > 0:
-        raise ValueError(f'theta, the largest norm of the gradient, must be above zero, or None, not {theta!r}.')
-
-
-def scale_gradients(params, theta, norm):
-    """g ← min(θ / ‖g‖, 1) · g, or an error where ‖g‖ is no number."""
-    if not math.isfinite(norm):
-        raise FloatingPointError(f'The norm of the gradient is {norm}: the parameters have grown beyond all bounds; '
-                                 'start again with a smaller learning rate (lr) or a smaller clipping_theta.')
+    # ‖g‖. `nd.square`, because `grad ** 2` calls a slow general power function.
+    norm = sum(nd.square(param.grad).sum() for param in params).sqrt().asscalar()
+    check_norm(norm)
     if norm > theta:
         for param in params:
-            grad = param.grad
-            grad *= theta / norm
+            param.grad[:] *= theta / norm

@@ -1,9 +1,16 @@
 """(三) 定义模型: the hidden state, and the step that is taken at each character."""
 from mxnet import nd
 
+from ._checks import check_shapes
+
 
 def init_rnn_state(batch_size, num_hiddens, ctx):
     """The hidden state before the first character: zeros (section 6.4.3).
+
+    >>> import mxnet as mx
+    >>> state = init_rnn_state(2, 256, mx.cpu())
+    >>> len(state), state[0].shape
+    (1, (2, 256))
 
     It is a tuple of one array, not the array itself, because other cells carry more than one: an LSTM has two. Training
     and prediction hand the tuple on without looking inside, so they work for all of them.
@@ -18,13 +25,6 @@ def init_rnn_state(batch_size, num_hiddens, ctx):
     Returns
     -------
     tuple of one NDArray (n, h)
-
-    Examples
-    --------
-    >>> import mxnet as mx
-    >>> state = init_rnn_state(2, 256, mx.cpu())
-    >>> len(state), state[0].shape
-    (1, (2, 256))
     """
     return (nd.zeros((batch_size, num_hiddens), ctx=ctx),)
 
@@ -32,11 +32,15 @@ def init_rnn_state(batch_size, num_hiddens, ctx):
 def rnn(inputs, state, params):
     """Run the network over T time steps (section 6.4.3; equations of section 6.2).
 
-    This function is the seam: training and prediction take any function of this form as their `rnn` argument. The
-    outputs may also come as a list of fewer, taller matrices: what counts is that their rows, one matrix below the
-    other, are those of the T matrices here. A model that does without one-hot vectors brings a function `to_inputs` as
-    an attribute, one that clips gradients in its own way `grad_clipping`, and one that has a faster way to write, one
-    character at a time, `one_step`; `fused.rnn` does all three.
+    One hidden unit, two characters, all weights 1 and all biases 0: H_1 = tanh(1), H_2 = tanh(1 + tanh(1)).
+
+    >>> params = [nd.ones((2, 1)), nd.ones((1, 1)), nd.zeros(1), nd.ones((1, 2)), nd.zeros(2)]
+    >>> inputs = [nd.array([[1, 0]]), nd.array([[0, 1]])]
+    >>> outputs, (H,) = rnn(inputs, (nd.zeros((1, 1)),), params)
+    >>> [Y.astype('float64').asnumpy().round(4).tolist() for Y in outputs], H.shape
+    ([[[0.7616, 0.7616]], [[0.9427, 0.9427]]], (1, 1))
+
+    Training and prediction take any function of this form as their `rnn`: a cell of your own goes in there.
 
     Parameters
     ----------
@@ -58,41 +62,15 @@ def rnn(inputs, state, params):
     ------
     ValueError
         The inputs, the state and the parameters do not fit together.
-
-    Examples
-    --------
-    One hidden unit, two characters, all weights 1 and all biases 0: H_1 = tanh(1), H_2 = tanh(1 + tanh(1)).
-
-    >>> params = [nd.ones((2, 1)), nd.ones((1, 1)), nd.zeros(1), nd.ones((1, 2)), nd.zeros(2)]
-    >>> inputs = [nd.array([[1, 0]]), nd.array([[0, 1]])]
-    >>> outputs, (H,) = rnn(inputs, (nd.zeros((1, 1)),), params)
-    >>> [Y.astype('float64').asnumpy().round(4).tolist() for Y in outputs], H.shape
-    ([[[0.7616, 0.7616]], [[0.9427, 0.9427]]], (1, 1))
     """
     W_xh, W_hh, b_h, W_hq, b_q = params
-    H, = state
+    H, = state                                                  # (n, h)
     check_shapes(inputs, H, W_xh, W_hh)
     outputs = []
-    for X in inputs:
+    for X in inputs:                                            # (n, d)
         # H_t = tanh(X_t W_xh + H_{t-1} W_hh + b_h)
         H = nd.tanh(nd.dot(X, W_xh) + nd.dot(H, W_hh) + b_h)    # (n, h)
         # Y_t = H_t W_hq + b_q
         Y = nd.dot(H, W_hq) + b_q                               # (n, q)
         outputs.append(Y)
     return outputs, (H,)
-
-
-def check_shapes(inputs, H, W_xh, W_hh):
-    """Say which shapes do not fit before MXNet says it in the name of an operator."""
-    (n, d), (num_inputs, h) = inputs[0].shape, W_xh.shape
-    if d != num_inputs:
-        raise ValueError(f'Each input has shape ({n}, {d}) but W_xh has shape ({num_inputs}, {h}): make the vectors '
-                         'with to_onehot(X, vocab_size) and the parameters with the same vocab_size.')
-    check_state(H, n, W_hh)
-
-
-def check_state(H, n, W_hh):
-    """The state must be that of as many sequences as there are, (n, h)."""
-    if H.shape != (n, W_hh.shape[0]):
-        raise ValueError(f'The state has shape {H.shape} but ({n}, {W_hh.shape[0]}) is needed: '
-                         f'make it with init_rnn_state({n}, {W_hh.shape[0]}, ctx).')

@@ -1,9 +1,15 @@
 """(一) one-hot向量: a character as a vector with a single one."""
 from mxnet import nd
 
+from ._checks import check_indices
+
 
 def to_onehot(X, size):
     """Turn a mini-batch of indices into one matrix for each time step (section 6.4.1).
+
+    >>> X = nd.array([[0, 2], [1, 0]])     # two sequences of two time steps
+    >>> [step.asnumpy().tolist() for step in to_onehot(X, 3)]
+    [[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]]
 
     Parameters
     ----------
@@ -21,21 +27,6 @@ def to_onehot(X, size):
     ------
     ValueError
         X has neither one nor two dimensions.
-
-    Examples
-    --------
-    >>> X = nd.array([[0, 2], [1, 0]])     # two sequences of two time steps
-    >>> [step.asnumpy().tolist() for step in to_onehot(X, 3)]
-    [[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]]
     """
-    if X.ndim not in (1, 2):
-        raise ValueError(f'to_onehot takes indices of shape (n, T), not {X.shape}.')
+    check_indices(X)
     return [nd.one_hot(X_t, size) for X_t in X.T]       # X.T (T, n), X_t (n,)
-
-
-def model_inputs(rnn, X, vocab_size):
-    """What a model reads for the indices X (n, T): one-hot vectors, unless it brings a function `to_inputs` of its own.
-
-    Training and prediction both ask here, so that a model that has no use for one-hot vectors says it in one place.
-    """
-    return getattr(rnn, 'to_inputs', to_onehot)(X, vocab_size)

@@ -1,13 +1,18 @@
-"""(二) 初始化模型参数: five arrays, and where they live."""
-from d2lzh import try_gpu  # noqa: F401
+"""(二) 初始化模型参数: five arrays, drawn small, with a gradient each."""
 from mxnet import nd
+
+from ._checks import check_sizes
 
 
 def get_params(num_inputs, num_hiddens, num_outputs, ctx):
     """Make the parameters of the recurrent network (section 6.4.2).
 
+    >>> import mxnet as mx
+    >>> [param.shape for param in get_params(1027, 256, 1027, mx.cpu())]
+    [(1027, 256), (256, 256), (256,), (256, 1027), (1027,)]
+
     The weights are drawn from N(0, 0.01²) by MXNet's generator (`mxnet.random.seed` makes them repeat), the biases are
-    zero, and each array has a gradient attached, in `array.grad`.
+    zero. `attach_grad` sets memory aside for each array's gradient, which is then `array.grad`.
 
     `train_and_predict_rnn` takes a function without arguments, as in the book:
     `lambda: get_params(vocab_size, 256, vocab_size, ctx)`.
@@ -17,7 +22,7 @@ def get_params(num_inputs, num_hiddens, num_outputs, ctx):
     num_inputs, num_hiddens, num_outputs : int
         d, h and q. For a model of characters d and q are both the size of the vocabulary.
     ctx : mxnet.Context
-        The device, for instance `try_gpu()`.
+        The device, for instance `try_gpu()`, d2lzh's own: the first GPU if MXNet can use one, else the CPU.
 
     Returns
     -------
@@ -28,16 +33,9 @@ def get_params(num_inputs, num_hiddens, num_outputs, ctx):
     ------
     ValueError
         A size is not positive.
-
-    Examples
-    --------
-    >>> [param.shape for param in get_params(1027, 256, 1027, try_gpu())]
-    [(1027, 256), (256, 256), (256,), (256, 1027), (1027,)]
     """
+    check_sizes(num_inputs, num_hiddens, num_outputs)
     d, h, q = num_inputs, num_hiddens, num_outputs
-    if min(d, h, q) < 1:
-        raise ValueError('The numbers of inputs, hidden units and outputs must be positive, '
-                         f'not {num_inputs}, {num_hiddens} and {num_outputs}.')
 
     def normal(shape):
         return nd.random.normal(scale=0.01, shape=shape, ctx=ctx)

@@ -1,6 +1,8 @@
 """(五) 困惑度: among how many equally likely characters the model seems to choose."""
 import math
 
+from ._checks import check_num_predictions
+
 
 def perplexity(l_sum, n):
     """exp of the mean cross-entropy (section 6.4.6).
@@ -35,8 +37,7 @@ def perplexity(l_sum, n):
     ValueError
         There are no predictions.
     """
-    if n < 1:
-        raise ValueError(f'Perplexity needs at least one prediction, not {n}.')
+    check_num_predictions(n)
     try:
         return math.exp(l_sum / n)
     except OverflowError:

@@ -1,7 +1,8 @@
 """(四) 定义预测函数: read a prefix, then write one character after another."""
 from mxnet import nd
 
-from .onehot import model_inputs
+from ._checks import check_prediction
+from .onehot import to_onehot
 
 
 def greedy(Y):
@@ -13,6 +14,14 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
                 *, pick=greedy):
     """Continue a prefix, always with the most probable next character (section 6.4.4).
 
+    A model that has learnt nothing but that b is frequent:
+
+    >>> import rnn_scratch as d2l
+    >>> import mxnet as mx
+    >>> params = [nd.ones((2, 1)), nd.ones((1, 1)), nd.zeros(1), nd.ones((1, 2)), nd.array([0, 1])]
+    >>> predict_rnn('a', 3, d2l.rnn, params, d2l.init_rnn_state, 1, 2, mx.cpu(), ['a', 'b'], {'a': 0, 'b': 1})
+    'abbb'
+
     Parameters
     ----------
     prefix : str
@@ -21,10 +30,8 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
         How many characters to write after it.
     rnn, params, init_rnn_state, num_hiddens
         The model: a function like `model.rnn`, its parameters, a function like `model.init_rnn_state`, and h.
-    vocab_size, idx_to_char, char_to_idx
-        The vocabulary, from `load_data_jay_lyrics`.
-    ctx : mxnet.Context
-        The device.
+    vocab_size, ctx, idx_to_char, char_to_idx
+        The device, and the vocabulary, from `load_data_jay_lyrics`.
     pick : function, optional
         Another way to pick the next character: from scores, NDArray (1, q), to an index, NDArray (1,).
 
@@ -38,37 +45,13 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
     ValueError
         The prefix is empty or has a character that is not in the vocabulary; or num_chars is negative.
     """
-    steps = predict_steps(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, char_to_idx,
-                          pick)
-    # MXNet computes while Python goes on: ask for all steps first, and only then wait for their numbers.
-    return ''.join(idx_to_char[int(X.asscalar())] for X in list(steps))
-
-
-def predict_steps(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, char_to_idx, pick):
-    """The loop of `predict_rnn`: gives one index, (1,), after the other; those of the prefix, then the picked ones."""
-    check_prefix(prefix, char_to_idx)
-    if num_chars < 0:
-        raise ValueError(f'num_chars, the number of characters to write, must be 0 or more, not {num_chars}.')
-    if hasattr(rnn, 'one_step'):        # fused.rnn brings a faster way to read one character at a time
-        step = rnn.one_step(params)
-    else:
-        def step(X, state):
-            (Y,), state = rnn(model_inputs(rnn, X, vocab_size), state, params)      # Y (1, q)
-            return Y, state
+    check_prediction(prefix, num_chars, char_to_idx)
     state = init_rnn_state(1, num_hiddens, ctx)
-    X = nd.array([char_to_idx[prefix[0]]], ctx=ctx)
-    yield X
+    indices = [char_to_idx[prefix[0]]]
     for t in range(1, len(prefix) + num_chars):
-        Y, state = step(X, state)
-        X = nd.array([char_to_idx[prefix[t]]], ctx=ctx) if t < len(prefix) else pick(Y)
-        yield X
-
-
-def check_prefix(prefix, char_to_idx):
-    """Name the character that the vocabulary lacks, rather than fail on it in the middle of a run."""
-    if not prefix:
-        raise ValueError('The prefix is empty: give at least one character to begin with.')
-    for char in prefix:
-        if char not in char_to_idx:
-            raise ValueError(f'The character {char!r} of the prefix {prefix!r} is not among the {len(char_to_idx)} of '
-                             'the vocabulary: choose another prefix, or read more of the corpus (num_chars).')
+        # What came last goes in; what comes out are the scores of the next character.
+        X = to_onehot(nd.array([indices[-1]], ctx=ctx), vocab_size)     # 1 × (1, d)
+        (Y,), state = rnn(X, state, params)                             # Y (1, q)
+        # Within the prefix the next character is given, after it the picked one is the next.
+        indices.append(char_to_idx[prefix[t]] if t < len(prefix) else int(pick(Y).asscalar()))
+    return ''.join(idx_to_char[i] for i in indices)

@@ -1,16 +1,58 @@
 """(六) 定义模型训练函数: one epoch, repeated, with a song now and then."""
-import math
 import time
-from itertools import islice
 from typing import NamedTuple
+
+import rnn_scratch as d2l  # as in the chapter: d2l.sgd and the two iterators are d2lzh's own
 
 from mxnet import autograd, gluon, nd
 
-from .clipping import check_theta, grad_clipping
-from .data import data_iter_consecutive, data_iter_random
-from .onehot import model_inputs
+from ._checks import check_loss, check_training
+from .clipping import grad_clipping
+from .onehot import to_onehot
 from .perplexity import perplexity
-from .predict import check_prefix, predict_rnn
+from .predict import predict_rnn
+
+
+def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
+                lr, clipping_theta, batch_size):
+    """Read the corpus once, taking a step of gradient descent for each mini-batch (section 6.4.7).
+
+    The arguments are those of `train_and_predict_rnn`; `params` change in place.
+
+    Returns
+    -------
+    float
+        The perplexity over the epoch, each mini-batch measured before its own step.
+
+    Raises
+    ------
+    FloatingPointError
+        The norm of the gradient is infinite or not a number, or, without clipping, the loss is not a number.
+    """
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    data_iter = d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive
+    l_sum, n = 0.0, 0           # n counts characters here, as in the chapter; in the shapes below it is the batch size
+    state = init_rnn_state(batch_size, num_hiddens, ctx)                # (n, h)
+    for X, Y in data_iter(corpus_indices, batch_size, num_steps, ctx):  # (n, T), (n, T)
+        if is_random_iter:
+            # Neighbouring mini-batches are not neighbours in the text: forget.
+            state = init_rnn_state(batch_size, num_hiddens, ctx)
+        else:
+            # Keep the values, drop the history: gradients stay within the mini-batch. `detach` returns new arrays.
+            state = tuple(s.detach() for s in state)
+        with autograd.record():
+            inputs = to_onehot(X, vocab_size)                           # T × (n, d)
+            outputs, state = rnn(inputs, state, params)                 # T × (n, q)
+            outputs = nd.concat(*outputs, dim=0)                        # (T n, q), time first
+            y = Y.T.reshape((-1,))                                      # (T n,), in the same order
+            l = loss(outputs, y).mean()                                 # a single number
+        l.backward()
+        grad_clipping(params, clipping_theta, ctx)
+        d2l.sgd(params, lr, 1)          # the loss is a mean already, so there is no batch size to divide by
+        l_sum += l.asscalar() * y.size
+        n += y.size
+    check_loss(l_sum)
+    return perplexity(l_sum, n)
 
 
 class Trained(NamedTuple):
@@ -33,7 +75,7 @@ class Trained(NamedTuple):
 
 def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char,
                           char_to_idx, is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size,
-                          pred_period, pred_len, prefixes, *, start=None, after_epoch=None):
+                          pred_period, pred_len, prefixes, *, train_epoch=train_epoch, predict_rnn=predict_rnn):
     """Train a model, and let it write after every pred_period epochs (section 6.4.7).
 
     Parameters
@@ -52,12 +94,8 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
     pred_period, pred_len, prefixes
         Every pred_period epochs print the perplexity, the seconds that the last epoch took, and for each prefix a
         text of pred_len characters more.
-    start : Trained, optional
-        Go on from here, up to num_epochs in all, instead of from get_params(). Its parameters and its list of
-        perplexities change in place.
-    after_epoch : function, optional
-        Called after every epoch with the `Trained` so far: progress bars, checkpoints and the like hang here. Training
-        ends early when it returns True.
+    train_epoch, predict_rnn : functions, optional
+        What is called for each epoch and for each song, with the arguments of the two functions of these names.
 
     Returns
     -------
@@ -70,99 +108,19 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
         A setting makes no sense, the corpus is too short for one mini-batch, or a prefix has a character that is not
         in the vocabulary. It is raised before the first epoch.
     FloatingPointError
-        The norm of the gradient is infinite or not a number, or, without clipping, the loss is not a number.
+        As for `train_epoch`.
     """
-    check_settings(vocab_size, corpus_indices, is_random_iter, num_steps, clipping_theta, batch_size, pred_period,
-                   pred_len)
-    if isinstance(prefixes, str):
-        raise ValueError(f'prefixes is a list of texts, not the text {prefixes!r}: put it in brackets.')
-    for prefix in prefixes:
-        check_prefix(prefix, char_to_idx)
-    trained = start or Trained(get_params(), [])
-    for epoch in range(len(trained.perplexities) + 1, num_epochs + 1):
-        began = time.time()
-        trained.perplexities.append(train_epoch(
-            rnn, trained.params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter,
-            num_steps, lr, clipping_theta, batch_size))
+    check_training(vocab_size, corpus_indices, char_to_idx, is_random_iter, num_steps, clipping_theta, batch_size,
+                   pred_period, pred_len, prefixes)
+    params, perplexities = get_params(), []
+    for epoch in range(1, num_epochs + 1):
+        start = time.time()
+        perplexities.append(train_epoch(
+            rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps, lr,
+            clipping_theta, batch_size))
         if epoch % pred_period == 0:
-            print(f'epoch {epoch}, perplexity {trained.perplexities[-1]:f}, time {time.time() - began:.2f} sec')
+            print(f'epoch {epoch}, perplexity {perplexities[-1]:f}, time {time.time() - start:.2f} sec')
             for prefix in prefixes:
-                print(' -', predict_rnn(prefix, pred_len, rnn, trained.params, init_rnn_state, num_hiddens, vocab_size,
-                                        ctx, idx_to_char, char_to_idx))
-        if after_epoch is not None and after_epoch(trained):
-            break
-    return trained
-
-
-def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
-                lr, clipping_theta, batch_size):
-    """Read the corpus once, taking a step of gradient descent for each mini-batch.
-
-    The arguments are those of `train_and_predict_rnn`; `params` change in place.
-
-    Returns
-    -------
-    float
-        The perplexity over the epoch, each mini-batch measured before its own step.
-    """
-    loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    data_iter = data_iter_random if is_random_iter else data_iter_consecutive
-    l_sum, n = 0.0, 0           # n counts characters here, as in the chapter; in the shapes below it is the batch size
-    state = init_rnn_state(batch_size, num_hiddens, ctx)
-    for X, Y in read_ahead(data_iter(corpus_indices, batch_size, num_steps, ctx)):      # X, Y (n, T)
-        if is_random_iter:
-            # Neighbouring mini-batches are not neighbours in the text: forget.
-            state = init_rnn_state(batch_size, num_hiddens, ctx)
-        else:
-            # Keep the values, drop the history: gradients stay within the mini-batch. `detach` returns new arrays.
-            state = tuple(s.detach() for s in state)
-        with autograd.record():
-            outputs, state = rnn(model_inputs(rnn, X, vocab_size), state, params)
-            # T matrices (n, q) -> (T n, q), time first; a single one is that already
-            outputs = nd.concat(*outputs, dim=0) if len(outputs) > 1 else outputs[0]
-            y = Y.T.reshape((-1,))                      # (T n,), in the same order
-            l = loss(outputs, y).mean()
-        l.backward()
-        # fused.rnn brings a faster one; the chapter's own has d2lzh's result to the last bit
-        getattr(rnn, 'grad_clipping', grad_clipping)(params, clipping_theta, ctx)
-        for param in params:
-            param -= lr * param.grad                    # the numbers of d2l.sgd(params, lr, 1), in fewer operators
-        l_sum += l.asscalar() * y.size
-        n += y.size
-    if math.isnan(l_sum):
-        raise FloatingPointError('The loss is not a number: the parameters have grown beyond all bounds; start again '
-                                 'with a smaller learning rate (lr), or with gradient clipping (clipping_theta).')
-    return perplexity(l_sum, n)
-
-
-def read_ahead(batches, num_batches=64):
-    """The same mini-batches, made num_batches at a time.
-
-    `nd.array`, which random sampling calls for X and for Y, waits until MXNet has computed all that it was asked for:
-    one at a time, mini-batches would stop each step twice.
-    """
-    while True:
-        ready = list(islice(batches, num_batches))
-        yield from ready
-        if len(ready) < num_batches:
-            return
-
-
-def check_settings(vocab_size, corpus_indices, is_random_iter, num_steps, clipping_theta, batch_size, pred_period,
-                   pred_len):
-    """Refuse, before any work is done, the settings that would fail or do nothing later."""
-    for name, value in [('num_steps', num_steps), ('batch_size', batch_size), ('pred_period', pred_period)]:
-        if value < 1:
-            raise ValueError(f'{name} must be 1 or more, not {value}.')
-    if pred_len < 0:
-        raise ValueError(f'pred_len must be 0 or more, not {pred_len}.')
-    check_theta(clipping_theta)
-    # Each label is the next character, hence the one more.
-    needed = num_steps * batch_size + 1 if is_random_iter else (num_steps + 1) * batch_size
-    if len(corpus_indices) < needed:
-        raise ValueError(f'The corpus has {len(corpus_indices)} characters, but one mini-batch of {batch_size} '
-                         f'sequences of {num_steps} steps needs {needed}: make batch_size or num_steps smaller.')
-    for index in min(corpus_indices), max(corpus_indices):
-        if not 0 <= index < vocab_size:
-            raise ValueError(f'The corpus has the index {index}, but vocab_size is {vocab_size}: '
-                             'take both from one call of load_data_jay_lyrics.')
+                print(' -', predict_rnn(prefix, pred_len, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx,
+                                        idx_to_char, char_to_idx))
+    return Trained(params, perplexities)

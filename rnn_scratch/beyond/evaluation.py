@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from mxnet import gluon, nd
 
-from .onehot import model_inputs
-from .perplexity import perplexity
+from ..onehot import model_inputs
+from ..perplexity import perplexity
 
 NUM_STEPS = 256     # how much is computed at a time; the result does not depend on it
 

@@ -20,8 +20,8 @@ import math
 
 from mxnet import nd, sym
 
-from .clipping import check_theta, scale_gradients
-from .model import check_state
+from ..clipping import check_theta, scale_gradients
+from ..model import check_state
 
 
 def rnn(inputs, state, params):

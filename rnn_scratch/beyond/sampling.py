@@ -7,7 +7,7 @@ Greedy prediction soon repeats its favourite line. A sampler draws from the mode
 import numpy as np
 from mxnet import nd
 
-from .predict import greedy, predict_steps
+from ..predict import greedy, predict_steps
 
 
 def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):

@@ -24,8 +24,9 @@ import mxnet as mx
 import numpy
 from mxnet import nd
 
-from . import __version__, fused, model
-from .training import Trained
+from .. import __version__, model
+from . import fused
+from ..training import Trained
 
 FORMAT = 'rnn_scratch checkpoint 1'
 SYMBOLS = ('W_xh', 'W_hh', 'b_h', 'W_hq', 'b_q')
