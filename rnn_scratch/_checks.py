@@ -4,6 +4,8 @@ Each check returns nothing, or raises an error of one sentence: what was wrong, 
 what to do.
 """
 import math
+import random
+import reprlib
 
 
 def check_num_chars(num_chars):
@@ -122,3 +124,154 @@ def check_loss(l_sum):
     if math.isnan(l_sum):
         raise FloatingPointError('The loss is not a number: the parameters have grown beyond all bounds; start again '
                                  'with a smaller learning rate (lr), or with gradient clipping (clipping_theta).')
+
+
+def check_sampler(temperature, top_k, top_p):
+    if not 0 < temperature < math.inf:
+        raise ValueError(f'The temperature must be a number above 0, not {temperature!r}.')
+    if top_k is not None and not top_k >= 1:
+        raise ValueError(f'top_k must be 1 or more, not {top_k!r}.')
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f'top_p must be above 0 and at most 1, not {top_p!r}.')
+
+
+def check_held_out(length):
+    if length < 2:
+        raise ValueError('The text needs at least two characters of the vocabulary, one to read and one to predict, '
+                         f'and has {length}.')
+
+
+def check_suffix(path):
+    if path.suffix != '.safetensors':
+        raise ValueError(f"A checkpoint's name ends in .safetensors, and {str(path)!r} does not.")
+
+
+def check_is_checkpoint(path):
+    if not path.is_file():
+        what = ('is a folder' if path.is_dir() else 'is no file that can be read' if path.exists() else
+                'does not exist')
+        raise FileNotFoundError(f'The checkpoint {path} {what}: give the path of a .safetensors file.')
+    if path.suffix in ('.json', '.params'):
+        raise ValueError(f'{path} looks like one of the two files of a checkpoint of rnn_scratch 0.1, which are not '
+                         'read any more: train the model again, or write with it in version 0.1.')
+
+
+def check_entries(path, entries):
+    """Each entry of a checkpoint's metadata must be such as `save_checkpoint` writes."""
+    def is_texts(value):
+        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+    def is_perplexities(value):     # rounding may leave a perfect one slightly below 1
+        return isinstance(value, list) and all(p == 'inf' or type(p) in (int, float) and p > 0.999 for p in value)
+
+    def is_random_state(value):
+        try:
+            return value is None or random.Random().setstate((value[0], tuple(value[1]), value[2])) is None
+        except (TypeError, ValueError, LookupError, OverflowError):
+            return False
+
+    sound = {
+        'cell': lambda value: isinstance(value, str),
+        'engine': lambda value: value in ('tutorial', 'fused'),
+        'num_hiddens': lambda value: type(value) is int and value > 0,
+        'symbols': lambda value: is_texts(value) and len(value) > 0,
+        'settings': lambda value: isinstance(value, dict),
+        'versions': lambda value: isinstance(value, dict),
+        'perplexities': is_perplexities,
+        'epoch': lambda value: value == len(entries['perplexities']),
+        'held_out': lambda value: is_perplexities(value) and len(value) <= entries['epoch'],
+        'idx_to_char': lambda value: is_texts(value) and all(len(char) == 1 for char in value),
+        'vocab_size': lambda value: value == len(entries['idx_to_char']),
+        'random_state': is_random_state,
+        'sha256': lambda value: isinstance(value, str),
+    }
+    for name, is_sound in sound.items():
+        if name not in entries or not is_sound(entries[name]):
+            raise ValueError(f'The entry {name!r} of the checkpoint {path} makes no sense ('
+                             f'{reprlib.repr(entries.get(name))}): give a file that save_checkpoint wrote.')
+
+
+def check_arrays(path, checkpoint, symbols):
+    """The names, the vocabulary and the sizes must be those of the arrays; all of it only for the chapter's cell."""
+    vocab_size, h = len(checkpoint.idx_to_char), checkpoint.num_hiddens
+    if len(set(checkpoint.idx_to_char)) != vocab_size:
+        raise ValueError(f'The vocabulary of {path} has a character twice.')
+    if checkpoint.cell == 'rnn' and tuple(checkpoint.symbols) != symbols:
+        raise ValueError(f"The chapter's cell has the arrays {symbols}, but {path} has {tuple(checkpoint.symbols)}: "
+                         'name another cell.')
+    if len(set(checkpoint.symbols)) != len(checkpoint.params):
+        raise ValueError(f'{path} has {len(checkpoint.params)} arrays, but {len(set(checkpoint.symbols))} different '
+                         'names for them.')
+    shapes = [(vocab_size, h), (h, h), (h,), (h, vocab_size), (vocab_size,)]
+    for symbol, param, shape in zip(checkpoint.symbols, checkpoint.params, shapes):
+        if checkpoint.cell == 'rnn' and param.shape != shape:
+            raise ValueError(f'{symbol} of {path} has shape {param.shape}, but {vocab_size} characters and {h} hidden '
+                             f'units need {shape}.')
+
+
+def check_finite(path, arrays):
+    for symbol, array in arrays.items():
+        if not math.isfinite(abs(array).max()):
+            raise ValueError(f'{symbol} holds numbers that are not finite, so the model is of no use and was not saved '
+                             f'to {path}: start again with a smaller learning rate (lr) or a smaller clipping_theta.')
+
+
+def check_not_empty_arrays(path, arrays):
+    for symbol, array in arrays.items():
+        if array.size == 0:
+            raise ValueError(f'{symbol} of {path} has shape {array.shape}: MXNet has no arrays without numbers.')
+
+
+def check_known_cell(cell, cells):
+    if cell not in cells:
+        raise ValueError(f'The cell {cell!r} of this checkpoint is not one of {sorted(cells)}: hand your own functions '
+                         'to predict_rnn, with its params.')
+
+
+def check_holdout(holdout, held_out):
+    if holdout and len(held_out) < 2:
+        raise ValueError(f'--holdout {holdout} holds out {len(held_out)} characters, too few to predict one.')
+
+
+def check_patience(patience, held_out_text):
+    if patience and not held_out_text:
+        raise ValueError('--patience looks at held-out text: train with --holdout, for instance --holdout 0.1.')
+
+
+def check_free(*paths):
+    for path in paths:
+        if path.exists():
+            raise ValueError(f'There is a file at {path} already: choose another --out, or --resume it.')
+
+
+def check_can_resume(path, checkpoint, num_epochs):
+    if 'sampling' not in checkpoint.settings or checkpoint.random_state is None:
+        raise ValueError(f'{path} was not saved by python -m rnn_scratch train, which needs its settings to go on.')
+    if checkpoint.epoch >= num_epochs:
+        raise ValueError(f'{path} is trained for {checkpoint.epoch} epochs: give a larger number to --epochs.')
+
+
+def check_same_settings(path, settings, wanted):
+    differences = [f'{name} is {settings.get(name)!r} there and {value!r} here'
+                   for name, value in wanted.items() if settings.get(name) != value]
+    if differences:
+        raise ValueError(f'{path} does not fit: {"; ".join(differences)}.')
+
+
+def check_same_corpus(path, settings, wanted):
+    if settings.get('corpus_sha256') != wanted['corpus_sha256']:
+        raise ValueError(f'{path} was trained on another text than {wanted["corpus"] or "the shipped lyrics"}.')
+
+
+def check_best(path, best, last):
+    """The best epoch of a run may be of its past, or, where the run was killed while it saved, of its next epoch."""
+    n = min(best.epoch, last.epoch)
+    if best.perplexities[:n] != last.perplexities[:n] or best.idx_to_char != last.idx_to_char:
+        raise ValueError(f'{path} is not the best epoch of this run, and would be overwritten: move it to another '
+                         'place.')
+
+
+def check_found(paths, folder):
+    if not paths:
+        raise FileNotFoundError(f'There is no checkpoint under {folder}: name one, or make one with '
+                                'python -m rnn_scratch train.')

@@ -25,13 +25,13 @@ def corpus():
 @pytest.fixture(scope='session')
 def book_archive():
     """The book's own archive: where RNN_SCRATCH_BOOK_CORPUS says, beside the checkout, or where it is downloaded to."""
-    from rnn_scratch.download import book_archive
+    from rnn_scratch.beyond.download import book_archive
     candidates = [os.environ.get('RNN_SCRATCH_BOOK_CORPUS'), ROOT.parent / 'shared/data/jaychou_lyrics.txt.zip',
                   book_archive()]
     for path in candidates:
         if path and Path(path).is_file():
             return Path(path)
-    pytest.skip("the book's corpus is not on this machine (python -m rnn_scratch.download fetches it)")
+    pytest.skip("the book's corpus is not on this machine (python -m rnn_scratch download fetches it)")
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_no_network(server, home):
 
 
 def test_the_command_says_what_went_wrong_in_one_line(server, home, run):
-    result = run('-m', 'rnn_scratch.download', '--url', f'{server.url}/other', MXNET_HOME=str(home))
+    result = run('-m', 'rnn_scratch.beyond.download', '--url', f'{server.url}/other', MXNET_HOME=str(home))
     assert result.returncode == 1
     assert result.stdout == ''
     assert 'nothing was saved' in result.stderr.splitlines()[-1]
@@ -95,5 +95,5 @@ def test_the_command_prints_the_path_alone(book_archive, home, run):
     there = download.book_archive()
     there.parent.mkdir(parents=True)
     there.write_bytes(book_archive.read_bytes())
-    result = run('-m', 'rnn_scratch.download', MXNET_HOME=str(home))
+    result = run('-m', 'rnn_scratch.beyond.download', MXNET_HOME=str(home))
     assert (result.returncode, result.stdout) == (0, f'{there}\n')

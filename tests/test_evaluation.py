@@ -1,7 +1,7 @@
 """Perplexity on a text that the model was not trained on."""
 import rnn_scratch as d2l
-from rnn_scratch import fused
-from rnn_scratch.evaluation import NUM_STEPS, evaluate, unigram_perplexity
+from rnn_scratch.beyond import evaluation, fused
+from rnn_scratch.beyond.evaluation import NUM_STEPS, evaluate, unigram_perplexity
 
 import mxnet as mx
 import numpy as np
@@ -10,12 +10,12 @@ import pytest
 CHARACTERS = list(' 分开不在雨')
 
 
-def model(rnn, scale=100):
+def model(scale=100):
     mx.random.seed(1)
     params = d2l.get_params(6, 5, 6, mx.cpu())
     for param in params:
         param *= scale
-    return rnn, params, d2l.init_rnn_state, 5, 6, mx.cpu(), CHARACTERS, {c: i for i, c in enumerate(CHARACTERS)}
+    return d2l.rnn, params, d2l.init_rnn_state, 5, 6, mx.cpu(), CHARACTERS, {c: i for i, c in enumerate(CHARACTERS)}
 
 
 def by_hand(text, params):
@@ -30,18 +30,18 @@ def by_hand(text, params):
     return np.exp(np.mean(losses))
 
 
-@pytest.mark.parametrize('rnn', [d2l.rnn, fused.rnn], ids=['tutorial', 'fused'])
+@pytest.mark.parametrize('losses', [evaluation.losses, fused.losses], ids=['tutorial', 'fused'])
 @pytest.mark.parametrize('length', [2, 3, NUM_STEPS, NUM_STEPS + 1, NUM_STEPS + 2, 2 * NUM_STEPS + 7])
-def test_against_numpy(rnn, length):
+def test_against_numpy(losses, length):
     text = ''.join(np.random.RandomState(length).choice(CHARACTERS, size=length))
-    arguments = model(rnn)
-    found = evaluate(text, *arguments)
+    arguments = model()
+    found = evaluate(text, *arguments, losses=losses)
     assert found.perplexity == pytest.approx(by_hand(text, arguments[1]), rel=1e-5)
     assert (found.num_predicted, found.unknown) == (length - 1, {})
 
 
 def test_unknown_characters_are_counted():
-    arguments = model(d2l.rnn)
+    arguments = model()
     found = evaluate('分龘开不龘靐在', *arguments)
     assert found.unknown == {'龘': 2, '靐': 1}
     assert found == (evaluate('分开不在', *arguments).perplexity, 3, found.unknown)
@@ -49,13 +49,13 @@ def test_unknown_characters_are_counted():
 
 
 def test_a_model_that_knows_nothing_has_the_perplexity_of_the_vocabulary():
-    assert evaluate('分开不在雨', *model(d2l.rnn, scale=0)).perplexity == pytest.approx(6, rel=1e-5)
+    assert evaluate('分开不在雨', *model(scale=0)).perplexity == pytest.approx(6, rel=1e-5)
 
 
 @pytest.mark.parametrize('text', ['', '分', '龘分龘'])
 def test_too_short_a_text_is_refused(text):
     with pytest.raises(ValueError, match='at least two'):
-        evaluate(text, *model(d2l.rnn))
+        evaluate(text, *model())
 
 
 def test_unigram_perplexity():

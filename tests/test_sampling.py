@@ -1,6 +1,6 @@
 """Other ways to pick the next character."""
 import rnn_scratch as d2l
-from rnn_scratch.sampling import distribution, sampler, stream_rnn
+from rnn_scratch.beyond.sampling import distribution, sampler
 
 import mxnet as mx
 import numpy as np
@@ -81,13 +81,6 @@ def test_a_seed_repeats_the_text_and_another_does_not():
     assert texts[0] == texts[1] != texts[2]
     assert texts[0].startswith('ab') and len(texts[0]) == 62
     assert set(texts[0]) == set('abcdef'), 'the parameters are small, so that all six are about equally likely'
-
-
-def test_a_stream_is_the_text_character_by_character():
-    stream = stream_rnn('ab', 60, *model(), pick=sampler(seed=6))
-    first = next(stream)
-    assert first == 'a'
-    assert first + ''.join(stream) == d2l.predict_rnn('ab', 60, *model(), pick=sampler(seed=6))
 
 
 @pytest.mark.parametrize('settings, message', [

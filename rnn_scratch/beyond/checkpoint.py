@@ -1,36 +1,34 @@
-"""Beyond the chapter: models that outlive the process that trained them.
+"""Beyond the chapter: a model is one file, and outlives the process that trained it.
 
-    save_checkpoint('songs.json', Checkpoint(params, perplexities, idx_to_char, num_hiddens))
-    checkpoint = load_checkpoint('songs.json')
-    d2l.predict_rnn('分开', 50, *checkpoint.model())
+    save_checkpoint('songs.safetensors', Checkpoint(params, perplexities, idx_to_char, num_hiddens))
+    checkpoint = load_checkpoint('songs.safetensors')
+    print(checkpoint.predict('分开', 50))
 
-A checkpoint is two files. `songs.json` is for people and programs to read: vocabulary, sizes, settings, history. It
-names the other one, `songs-0250-1f3c9a2e.params` (the epoch, and the beginning of its checksum), which holds the
-parameters in MXNet's own format: `mx.nd.load` gives a dictionary of arrays under the book's symbols. Nothing in either
-is ever executed.
+The file has the safetensors format: the arrays under the book's symbols, which PyTorch, JAX and NumPy read as well,
+and in its metadata, under `rnn_scratch`, all else as JSON: vocabulary, sizes, settings, history, versions, a checksum.
+Nothing in it is ever executed.
 """
 import hashlib
 import json
 import math
 import os
 import platform
-import re
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import d2lzh
 import mxnet as mx
 import numpy
+import safetensors.numpy
 from mxnet import nd
 
-from .. import __version__, model
-from . import fused
+from .. import __version__, _checks, model, predict
 from ..training import Trained
+from . import fused
 
-FORMAT = 'rnn_scratch checkpoint 1'
+FORMAT = 'rnn_scratch checkpoint 2'
 SYMBOLS = ('W_xh', 'W_hh', 'b_h', 'W_hq', 'b_q')
-ENGINES = {'tutorial': model.rnn, 'fused': fused.rnn}
+CELLS = {'rnn': (model.rnn, model.init_rnn_state)}
 
 
 @dataclass(repr=False)
@@ -45,8 +43,10 @@ class Checkpoint:
     idx_to_char : list of str
         The vocabulary.
     num_hiddens : int
+    cell : str
+        'rnn', the chapter's (`rnn_scratch.rnn`), or any other name for a cell of your own.
     engine : str
-        'tutorial' (`model.rnn`), 'fused' (`fused.rnn`), or any other name for a cell of your own.
+        'tutorial' or 'fused': the functions that it was trained with, and that `predict` uses.
     settings : dict
         Whatever else describes the run, in what JSON can write.
     held_out : list of float
@@ -55,20 +55,24 @@ class Checkpoint:
         `random.getstate()` at the end of the last epoch: what the shuffling of the next one starts from.
     symbols : tuple of str
         The name of each array of params.
+    versions : dict
+        Of Python and the packages that it was saved with; of a model that was not saved yet, empty.
     """
 
     params: list
     perplexities: list
     idx_to_char: list
     num_hiddens: int
+    cell: str = 'rnn'
     engine: str = 'tutorial'
     settings: dict = field(default_factory=dict)
     held_out: list = field(default_factory=list)
     random_state: tuple = None
     symbols: tuple = SYMBOLS
+    versions: dict = field(default_factory=dict)
 
     def __repr__(self):
-        return (f'Checkpoint({self.engine}, {self.num_hiddens} hidden units, {len(self.idx_to_char)} characters, '
+        return (f'Checkpoint({self.cell}, {self.num_hiddens} hidden units, {len(self.idx_to_char)} characters, '
                 f'{Trained(self.params, self.perplexities)})')
 
     @property
@@ -76,90 +80,90 @@ class Checkpoint:
         """How many epochs it was trained for."""
         return len(self.perplexities)
 
-    @property
-    def char_to_idx(self):
-        return {char: i for i, char in enumerate(self.idx_to_char)}
-
     def model(self):
-        """The last eight arguments of `predict_rnn`, from rnn to char_to_idx.
+        """The eight arguments of `predict_rnn` after prefix and num_chars, from rnn to char_to_idx.
 
         Raises
         ------
         ValueError
             It is a cell of your own, whose functions are not in the checkpoint.
         """
-        if self.engine not in ENGINES:
-            raise ValueError(f'The engine {self.engine!r} of this checkpoint is not one of {sorted(ENGINES)}: '
-                             'hand your own functions to predict_rnn, with its params.')
-        return (ENGINES[self.engine], self.params, model.init_rnn_state, self.num_hiddens, len(self.idx_to_char),
-                self.params[0].ctx, self.idx_to_char, self.char_to_idx)
+        _checks.check_known_cell(self.cell, CELLS)
+        rnn, init_rnn_state = CELLS[self.cell]
+        char_to_idx = {char: i for i, char in enumerate(self.idx_to_char)}
+        return (rnn, self.params, init_rnn_state, self.num_hiddens, len(self.idx_to_char), self.params[0].ctx,
+                self.idx_to_char, char_to_idx)
+
+    def predict(self, prefix, num_chars, *, pick=predict.greedy):
+        """Continue a prefix: `predict_rnn` with this model, by its engine; the same errors."""
+        predict_rnn = fused.predict_rnn if self.engine == 'fused' else predict.predict_rnn
+        return predict_rnn(prefix, num_chars, *self.model(), pick=pick)
 
 
 def save_checkpoint(path, checkpoint):
     """Write a checkpoint, whole or not at all.
 
-    The parameters go into a file of a new name. Only when it is complete does the JSON file that points to it take the
-    place of the old one, in one step; then the old parameters are removed. A process that is killed at any moment
-    leaves either the old checkpoint or the new one.
+    It is written to a temporary file in the same folder (`.songs.safetensors-….tmp`), read back and compared, and then
+    takes the place of an older one in one step. A process that is killed at any moment, or a disk that is full, leaves
+    the old file as it was; at worst the temporary file stays. No other file is touched.
 
     Parameters
     ----------
     path : str or path
-        The JSON file, `….json`. Its folder is made if there is none.
+        Where to, `….safetensors`. Its folder is made if there is none.
     checkpoint : Checkpoint
 
     Raises
     ------
     ValueError
-        The name does not end in .json, the arrays do not fit the checkpoint's other values, or a setting is nothing
-        that JSON can write.
+        The name does not end in .safetensors, the arrays do not fit the checkpoint's other values or hold a number
+        that is not finite, or a setting is nothing that JSON can write.
     OSError
-        The files cannot be written.
+        The file cannot be written.
     """
     path = Path(path)
-    if path.suffix != '.json':
-        raise ValueError(f"A checkpoint's name ends in .json, and {path} does not.")
-    check_arrays(path, checkpoint)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.stem}-{uuid.uuid4().hex}.tmp')
+    _checks.check_suffix(path)
+    arrays = {symbol: param.asnumpy() for symbol, param in zip(checkpoint.symbols, checkpoint.params)}
+    _checks.check_arrays(path, checkpoint, SYMBOLS)
+    _checks.check_finite(path, arrays)
+    entries = {
+        'format': FORMAT,
+        'epoch': checkpoint.epoch,
+        'cell': checkpoint.cell,
+        'engine': checkpoint.engine,
+        'num_hiddens': checkpoint.num_hiddens,
+        'vocab_size': len(checkpoint.idx_to_char),
+        'symbols': list(checkpoint.symbols),
+        'settings': checkpoint.settings,
+        'versions': versions(),
+        'perplexities': [number_to_json(p) for p in checkpoint.perplexities],
+        'held_out': [number_to_json(p) for p in checkpoint.held_out],
+        'idx_to_char': checkpoint.idx_to_char,
+        'random_state': checkpoint.random_state,
+    }
+    entries['sha256'] = checksum(entries, arrays)
+    content = safetensors.numpy.save(arrays, {'rnn_scratch': to_json(entries)})
     try:
-        nd.save(str(temporary), dict(zip(checkpoint.symbols, checkpoint.params)))
-        checksum = hashlib.sha256(temporary.read_bytes()).hexdigest()
-        name = f'{path.stem}-{checkpoint.epoch:04d}-{checksum[:8]}.params'
-        content = to_json({
-            'format': FORMAT,
-            'epoch': checkpoint.epoch,
-            'params': name,
-            'params_sha256': checksum,
-            'symbols': list(checkpoint.symbols),
-            'shapes': [list(param.shape) for param in checkpoint.params],
-            'engine': checkpoint.engine,
-            'num_hiddens': checkpoint.num_hiddens,
-            'vocab_size': len(checkpoint.idx_to_char),
-            'settings': checkpoint.settings,
-            'versions': {'python': platform.python_version(), 'mxnet': mx.__version__, 'd2lzh': d2lzh.__version__,
-                         'numpy': numpy.__version__, 'rnn_scratch': __version__},
-            'perplexities': [number_to_json(p) for p in checkpoint.perplexities],
-            'held_out': [number_to_json(p) for p in checkpoint.held_out],
-            'idx_to_char': checkpoint.idx_to_char,
-            'random_state': checkpoint.random_state,
-        })
-        put(temporary, path.with_name(name))
-        temporary.write_text(content, 'utf-8')
-        put(temporary, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path.resolve(), content)        # resolve: the file that a symbolic link points to, not the link
+    except OSError as error:
+        raise OSError(f'{path} could not be written ({error.strerror or error}): what was there before is still '
+                      'there; save to another place, or make room.') from error
+
+
+def write_whole(path, content):
+    """Put bytes into a file in one step: before it, the old file is there, after it, the new one."""
+    temporary = path.with_name(f'.{path.name}-{uuid.uuid4().hex}.tmp')
+    try:
+        with open(temporary, 'xb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if temporary.read_bytes() != content:
+            raise OSError('other bytes came back than were written')
+        os.replace(temporary, path)
     finally:
-        if temporary.exists():
-            temporary.unlink()
-    for old in files_of(path):
-        if old.name != name:
-            old.unlink()
-
-
-def put(temporary, path):
-    """Move a complete file to its place in one step, and let the disk have it before going on."""
-    with open(temporary, 'rb') as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+        temporary.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -167,22 +171,26 @@ def put(temporary, path):
         os.close(folder)
 
 
-def files_of(path):
-    """The parameters of this checkpoint and of those before it, and what killed processes left half-written."""
-    stem = re.escape(path.stem)
-    ours = re.compile(rf'{stem}-\d+-[0-9a-f]{{8}}\.params|\.{stem}-[0-9a-f]{{32}}\.tmp')
-    return [file for file in path.parent.iterdir() if ours.fullmatch(file.name)]
+def versions():
+    """What a checkpoint is saved with."""
+    return {'python': platform.python_version(), 'mxnet': mx.__version__, 'numpy': numpy.__version__,
+            'rnn_scratch': __version__}
+
+
+def checksum(entries, arrays):
+    """SHA-256 of everything else that is in the file, in hexadecimal digits."""
+    digest = hashlib.sha256(to_json(entries).encode())
+    for symbol in entries['symbols']:
+        digest.update(arrays[symbol].tobytes())
+    return digest.hexdigest()
 
 
 def to_json(entries):
-    """One entry a line, so that a person finds the short ones between the long ones."""
-    lines = []
-    for key, value in entries.items():
-        try:
-            lines.append(f'{json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}')
-        except (TypeError, ValueError) as error:
-            raise ValueError(f'JSON cannot write the {key} {value!r} of a checkpoint: {error}.') from error
-    return '{\n' + ',\n'.join(lines) + '\n}\n'
+    """JSON with the characters as they are, so that a person can read the vocabulary."""
+    try:
+        return json.dumps(entries, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'JSON cannot write the settings {entries["settings"]!r} of a checkpoint: {error}.') from error
 
 
 def number_to_json(number):
@@ -196,7 +204,7 @@ def load_checkpoint(path, ctx=None):
     Parameters
     ----------
     path : str or path
-        The JSON file.
+        The file, `….safetensors`.
     ctx : mxnet.Context, optional
         The device for the parameters; the CPU if not given.
 
@@ -208,43 +216,36 @@ def load_checkpoint(path, ctx=None):
     Raises
     ------
     FileNotFoundError
-        One of the two files is missing.
+        There is no such file.
     ValueError
         It is not a checkpoint, it is damaged, or its parts do not fit together; the message says which.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'There is no checkpoint at {path}: give the path of the .json file.')
+    _checks.check_is_checkpoint(path)
     try:
-        content = path.read_text('utf-8')
-        entries = json.loads(content)
-        checkpoint = Checkpoint(
-            [], [float(p) for p in entries['perplexities']], entries['idx_to_char'], entries['num_hiddens'],
-            entries['engine'], entries['settings'], [float(p) for p in entries['held_out']],
-            to_random_state(entries['random_state']), tuple(entries['symbols']))
-        params_path, checksum = path.with_name(entries['params']), entries['params_sha256']
-        sound = (entries['format'] == FORMAT and entries['epoch'] == checkpoint.epoch >= len(checkpoint.held_out)
-                 and isinstance(checkpoint.settings, dict) and isinstance(checkpoint.engine, str)
-                 and all(isinstance(char, str) for char in checkpoint.idx_to_char))
-        if not sound:
-            raise ValueError('its entries do not fit together')
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise ValueError(f'{path} is not a checkpoint of this version of rnn_scratch ({FORMAT!r}): '
-                         'give the .json file that was saved with it.') from error
-    try:
-        params = params_path.read_bytes()
-    except FileNotFoundError as error:
-        if path.read_text('utf-8') != content:      # a training run has saved again in the meantime
-            return load_checkpoint(path, ctx)
-        raise FileNotFoundError(f'The parameters of {path} are missing: put {params_path.name} beside it.') from error
-    if hashlib.sha256(params).hexdigest() != checksum:
-        raise ValueError(f'{params_path} is not the file that {path} was saved with: its checksum differs.')
-    arrays = nd.load_frombuffer(params)
-    if sorted(arrays) != sorted(checkpoint.symbols):
-        raise ValueError(f'{params_path} has the arrays {sorted(arrays)}, but {path} asks for '
-                         f'{sorted(checkpoint.symbols)}.')
-    checkpoint.params += [arrays[symbol].as_in_context(ctx or mx.cpu()) for symbol in checkpoint.symbols]
-    check_arrays(path, checkpoint)
+        with safetensors.safe_open(path, 'numpy') as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
+            entries = json.loads(file.metadata()['rnn_scratch'])
+        kind = entries['format']
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f'{path} is not a checkpoint of rnn_scratch, or it is damaged ({error}): give a file that '
+                         'save_checkpoint wrote.') from error
+    if kind != FORMAT:
+        raise ValueError(f'{path} has the format {kind!r}, and this version of rnn_scratch reads {FORMAT!r}: use the '
+                         'version that wrote it.')
+    _checks.check_entries(path, entries)
+    sha256 = entries.pop('sha256')
+    if sorted(arrays) != sorted(entries['symbols']):
+        raise ValueError(f'{path} holds the arrays {sorted(arrays)}, but its metadata names {entries["symbols"]}.')
+    if checksum(entries, arrays) != sha256:
+        raise ValueError(f'{path} is damaged: its content does not have the checksum that it was saved with.')
+    _checks.check_not_empty_arrays(path, arrays)
+    checkpoint = Checkpoint(
+        [nd.array(arrays[symbol], ctx=ctx or mx.cpu(), dtype=arrays[symbol].dtype) for symbol in entries['symbols']],
+        [float(p) for p in entries['perplexities']], entries['idx_to_char'], entries['num_hiddens'], entries['cell'],
+        entries['engine'], entries['settings'], [float(p) for p in entries['held_out']],
+        to_random_state(entries['random_state']), tuple(entries['symbols']), entries['versions'])
+    _checks.check_arrays(path, checkpoint, SYMBOLS)
     for param in checkpoint.params:
         param.attach_grad()
     return checkpoint
@@ -253,33 +254,3 @@ def load_checkpoint(path, ctx=None):
 def to_random_state(value):
     """JSON makes lists of tuples, and `random.setstate` wants tuples."""
     return None if value is None else (value[0], tuple(value[1]), value[2])
-
-
-def check_arrays(path, checkpoint):
-    """The vocabulary and the sizes must be those of the arrays, as far as they are the chapter's five."""
-    vocab_size, h = len(checkpoint.idx_to_char), checkpoint.num_hiddens
-    if len(set(checkpoint.idx_to_char)) != vocab_size:
-        raise ValueError(f'The vocabulary of {path} has a character twice.')
-    if len(checkpoint.symbols) != len(checkpoint.params):
-        raise ValueError(f'{path} has {len(checkpoint.params)} arrays, but {len(checkpoint.symbols)} names for them.')
-    if tuple(checkpoint.symbols) != SYMBOLS:
-        return
-    expected = [(vocab_size, h), (h, h), (h,), (h, vocab_size), (vocab_size,)]
-    for symbol, param, shape in zip(SYMBOLS, checkpoint.params, expected):
-        if param.shape != shape:
-            raise ValueError(f'{symbol} of {path} has shape {param.shape}, but {vocab_size} characters and {h} hidden '
-                             f'units need {shape}.')
-
-
-def check_same_settings(path, checkpoint, wanted):
-    """Before training goes on: every setting that is asked for must be the checkpoint's.
-
-    Raises
-    ------
-    ValueError
-        It names the settings that differ, with both values.
-    """
-    differences = [f'{name} is {checkpoint.settings.get(name)!r} there and {value!r} here'
-                   for name, value in wanted.items() if checkpoint.settings.get(name) != value]
-    if differences:
-        raise ValueError(f'{path} does not fit: {"; ".join(differences)}.')

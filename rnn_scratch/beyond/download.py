@@ -1,13 +1,11 @@
 """6.3 语言模型数据集: fetch the book's own archive, for those who want the book's own digits.
 
-`python -m rnn_scratch.download` puts it into MXNet's data folder (`MXNET_HOME`, or `~/.mxnet`) and prints its path,
+`python -m rnn_scratch download` puts it into MXNet's data folder (`MXNET_HOME`, or `~/.mxnet`) and prints its path,
 which `load_data_jay_lyrics(path)` and `--corpus` take. The lyrics belong to their owners.
 """
-import argparse
 import contextlib
 import io
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -56,14 +54,3 @@ def download_book_corpus(url=BOOK_URL):
                           'bring the file by other means and pass its path.') from error
         os.replace(arrived, path)
     return path
-
-
-if __name__ == '__main__':
-    parser = argparse.ArgumentParser(
-        prog='python -m rnn_scratch.download',
-        description="Fetch the book's corpus into MXNet's data folder and print the path to pass on to --corpus.")
-    parser.add_argument('--url', default=BOOK_URL, help='another address of the same archive')
-    try:
-        print(download_book_corpus(parser.parse_args().url))
-    except OSError as problem:
-        sys.exit(str(problem))

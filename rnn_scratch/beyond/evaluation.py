@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from mxnet import gluon, nd
 
-from ..onehot import model_inputs
+from .._checks import check_held_out
+from ..onehot import to_onehot
 from ..perplexity import perplexity
 
 NUM_STEPS = 256     # how much is computed at a time; the result does not depend on it
@@ -27,7 +28,15 @@ class Evaluation(NamedTuple):
                 f'{sum(self.unknown.values())} more unknown)')
 
 
-def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx):
+def losses(rnn, X, Y, state, params, vocab_size):
+    """The cross-entropy of each prediction, in nats: indices X, Y (n, T) -> NDArray (T n,), and the next state."""
+    outputs, state = rnn(to_onehot(X, vocab_size), state, params)                               # T × (n, q)
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    return loss(nd.concat(*outputs, dim=0), Y.T.reshape((-1,))), state
+
+
+def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx, *,
+             losses=losses):
     """Read a text from beginning to end and measure how well each character was predicted from those before it.
 
     Characters outside the vocabulary cannot be predicted at all: they are left out of the text, and counted.
@@ -38,6 +47,8 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
         Any text; line breaks should be spaces, as in the corpus.
     rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx
         As for `predict_rnn` (idx_to_char is not used; it is there so that `*checkpoint.model()` fits).
+    losses : function, optional
+        `fused.losses` for the fused engine.
 
     Returns
     -------
@@ -52,15 +63,12 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
     unknown = Counter(char for char in text if char not in char_to_idx)
     indices = nd.array([[char_to_idx[char] for char in text if char in char_to_idx]], ctx=ctx)     # (1, length)
     length = indices.size
-    if length < 2:
-        raise ValueError('The text needs at least two characters of the vocabulary, one to read and one to predict, '
-                         f'and has {length}.')
-    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    check_held_out(length)
     state, l_sum = init_rnn_state(1, num_hiddens, ctx), 0.0
     for i in range(0, length - 1, NUM_STEPS):
-        X, Y = indices[:, i:min(i + NUM_STEPS, length - 1)], indices[:, i + 1:i + 1 + NUM_STEPS]
-        outputs, state = rnn(model_inputs(rnn, X, vocab_size), state, params)
-        l_sum += loss(nd.concat(*outputs, dim=0), Y.reshape((-1,))).sum().asscalar()
+        X, Y = indices[:, i:min(i + NUM_STEPS, length - 1)], indices[:, i + 1:i + 1 + NUM_STEPS]    # (1, T)
+        l, state = losses(rnn, X, Y, state, params, vocab_size)
+        l_sum += l.sum().asscalar()
     return Evaluation(perplexity(l_sum, length - 1), length - 1, dict(unknown))
 
 

@@ -1,107 +1,171 @@
-"""Beyond the chapter: what train_jaychou.py puts around the chapter's call.
+"""Beyond the chapter: one training run, with all that `python -m rnn_scratch train` puts around an epoch.
 
-A corpus of which a part may be held out, checkpoints, early stop, a progress bar.
+Settings, a corpus of which a part may be held out, checkpoints, a progress bar, early stop; and whatever ends it, the
+last whole epoch is saved.
 """
 import contextlib
 import hashlib
 import random
-import sys
-from dataclasses import replace
+import signal
+import tempfile
+import time
+from pathlib import Path
 
 import rnn_scratch as d2l
-from rnn_scratch.checkpoint import ENGINES, Checkpoint, load_checkpoint, save_checkpoint
-from rnn_scratch.evaluation import evaluate, unigram_perplexity
-from rnn_scratch.training import Trained
 
 from mxnet import random as mx_random
 from tqdm import tqdm
 
+from .. import _checks
+from . import evaluation, fused
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+
+SAMPLINGS = {'random': '随机采样', 'consecutive': '相邻采样'}
+
 
 def load_corpus(path, num_chars, holdout):
     """The corpus as `load_data_jay_lyrics` gives it, of the part to train on; and the text of the part held out."""
-    if not 0 <= holdout < 1:
-        raise ValueError(f'--holdout is a part of the text, from 0 to less than 1, not {holdout}.')
     corpus_indices, _, idx_to_char, _ = d2l.load_data_jay_lyrics(path, num_chars or None)
     length = len(corpus_indices) - int(len(corpus_indices) * holdout)
     held_out = ''.join(idx_to_char[i] for i in corpus_indices[length:])
-    if holdout and len(held_out) < 2:
-        raise ValueError(f'--holdout {holdout} holds out {len(held_out)} characters, too few to predict one.')
+    _checks.check_holdout(holdout, held_out)
     # The vocabulary, too, is that of the part to train on.
     return d2l.load_data_jay_lyrics(path, length), held_out
 
 
 class Run:
-    """One training run: its settings and corpus, its checkpoint as of the last whole epoch, and the best one."""
+    """One training run. `last` is the checkpoint of the last whole epoch, `best` that of the best one, None before it.
 
-    def __init__(self, args, path, settings, saved=None):
-        self.args, self.path, self.settings, self.ctx = args, path, settings, d2l.try_gpu()
+    `args` has what may change when a run is resumed: epochs, stop_at, patience, pred_period, pred_len, prefix and
+    save_every. `settings` has what may not, under the names of the flags; it goes into the checkpoint.
+
+    Raises
+    ------
+    OSError, ValueError
+        The corpus cannot be read, or the settings do not fit it or each other: found here, before any work.
+    """
+
+    def __init__(self, args, settings, path=None):
+        self.args, self.settings, self.ctx = args, settings, d2l.try_gpu()
         self.corpus, self.held_out_text = load_corpus(settings['corpus'], settings['num_chars'], settings['holdout'])
-        if args.patience and not self.held_out_text:
-            raise ValueError('--patience looks at held-out text: train with --holdout, for instance --holdout 0.1.')
-        text = ''.join(self.corpus[2][i] for i in self.corpus[0]) + self.held_out_text
-        checksum = {'corpus_sha256': hashlib.sha256(text.encode()).hexdigest()}
-        if saved and saved.settings.get('corpus_sha256') != checksum['corpus_sha256']:
-            raise ValueError(f'{path} was trained on another text than {settings["corpus"] or "the shipped lyrics"}.')
-        settings.update(checksum, unigram_perplexity=unigram_perplexity(self.corpus[0]))
-        random.seed(settings['seed'])           # shuffles the mini-batches of random sampling
-        mx_random.seed(settings['seed'])        # draws the parameters
-        self.start, self.last, self.best = None, None, None     # before the first epoch there is nothing
-        if saved:
-            random.setstate(saved.random_state)
-            self.start = Trained(saved.params, list(saved.perplexities))
-            self.last = replace(saved, params=[param.copy() for param in saved.params])
-            self.best = load_checkpoint(self.best_path()) if self.best_path().is_file() else self.last
+        corpus_indices, char_to_idx, idx_to_char, vocab_size = self.corpus
+        self.prefixes = args.prefix or ['分开', '不分开']
+        _checks.check_sizes(vocab_size, settings['hidden'], vocab_size)
+        _checks.check_training(vocab_size, corpus_indices, char_to_idx, settings['sampling'] == 'random',
+                               settings['num_steps'], settings['theta'], settings['batch_size'], args.pred_period,
+                               args.pred_len, self.prefixes)
+        _checks.check_patience(args.patience, self.held_out_text)
+        text = ''.join(idx_to_char[i] for i in corpus_indices) + self.held_out_text
+        settings.update(corpus_sha256=hashlib.sha256(text.encode()).hexdigest(),
+                        unigram_perplexity=evaluation.unigram_perplexity(corpus_indices))
+        self.path, self.last_and_best, self.saved = path, (None, None), None
+
+    @classmethod
+    def resume(cls, args, path, saved, settings):
+        """The run that a checkpoint is from."""
+        run = cls(args, settings, path)
+        _checks.check_same_corpus(path, saved.settings, settings)
+        best = load_checkpoint(run.best_path(), run.ctx) if run.best_path().exists() else saved
+        _checks.check_best(run.best_path(), best, saved)
+        run.last_and_best, run.saved = (saved, best), saved
+        return run
+
+    @property
+    def last(self):
+        return self.last_and_best[0]
+
+    @property
+    def best(self):
+        return self.last_and_best[1]
 
     def best_path(self):
-        return self.path.with_name(f'{self.path.stem}-best.json')
+        return self.path.with_name(f'{self.path.stem}-best.safetensors')
+
+    def epoch(self):
+        return self.last.epoch if self.last else 0
 
     def train(self):
-        """The chapter's call; it returns when all epochs are done, or when there is a reason to stop early."""
-        args, settings = self.args, self.settings
-        # Now, while there is nothing to lose.
+        """Train up to args.epochs, or until there is a reason to stop early; save, whatever ends it.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Ctrl-C, SIGTERM or SIGHUP; the last whole epoch is saved.
+        FloatingPointError
+            The parameters have grown beyond all bounds; the last whole epoch is saved.
+        OSError, ValueError
+            A file is in the way, or nothing can be written into the folder: found before the first epoch.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self.start is None and self.path.exists():
-            raise ValueError(f'There is a run at {self.path} already: choose another --out, or --resume it.')
-        corpus_indices, char_to_idx, idx_to_char, vocab_size = self.corpus
+        check_writable(self.path.parent)
+        settings, vocab_size = self.settings, self.corpus[3]
+        random.seed(settings['seed'])           # shuffles the mini-batches of random sampling
+        mx_random.seed(settings['seed'])        # draws the parameters
+        if self.last is None:
+            _checks.check_free(self.path, self.best_path())
+            self.params = d2l.get_params(vocab_size, settings['hidden'], vocab_size, self.ctx)
+        else:
+            random.setstate(self.last.random_state)
+            self.params = with_gradients(self.last.params)
+        with stop_signals() as self.stop, progress_bar(self.args.epochs, self.epoch()) as bar:
+            try:
+                while self.epoch() < self.args.epochs and not self.is_enough():
+                    self.train_one_epoch()
+                    bar.set_postfix_str(f'perplexity {self.last.perplexities[-1]:.2f}')
+                    bar.update()
+                    if self.epoch() % self.args.save_every == 0:
+                        self.save()
+                    self.stop.check()
+            finally:
+                self.save()
+            self.stop.check()
 
-        def get_params():
-            return d2l.get_params(vocab_size, settings['hidden'], vocab_size, self.ctx)
-
-        with progress_bar(args.epochs, self.last.epoch if self.last else 0) as self.bar:
-            d2l.train_and_predict_rnn(
-                ENGINES[settings['engine']], get_params, d2l.init_rnn_state, settings['hidden'], vocab_size, self.ctx,
-                corpus_indices, idx_to_char, char_to_idx, settings['sampling'] == 'random', args.epochs,
-                settings['num_steps'], settings['lr'], settings['theta'], settings['batch_size'], args.pred_period,
-                args.pred_len, args.prefix or ['分开', '不分开'], start=self.start, after_epoch=self.after_epoch)
-
-    def after_epoch(self, trained):
-        """Measure the held-out text, remember this epoch, save now and then; True ends the training early."""
-        args = self.args
-        last = Checkpoint([param.copy() for param in trained.params], list(trained.perplexities), self.corpus[2],
-                          self.settings['hidden'], self.settings['engine'], self.settings,
+    def train_one_epoch(self):
+        """The chapter's epoch and its printed lines; then `last` and `best` are this one."""
+        args, settings = self.args, self.settings
+        corpus_indices, _, idx_to_char, vocab_size = self.corpus
+        train_epoch = fused.train_epoch if settings['engine'] == 'fused' else d2l.train_epoch
+        began = time.time()
+        perplexity = train_epoch(
+            d2l.rnn, self.params, d2l.init_rnn_state, settings['hidden'], vocab_size, self.ctx, corpus_indices,
+            settings['sampling'] == 'random', settings['num_steps'], settings['lr'], settings['theta'],
+            settings['batch_size'])
+        seconds = time.time() - began
+        before = self.last or Checkpoint(None, [], None, None)
+        last = Checkpoint([param.copy() for param in self.params], [*before.perplexities, perplexity], idx_to_char,
+                          settings['hidden'], engine=settings['engine'], settings=settings,
                           random_state=random.getstate())
+        held_out = None
         if self.held_out_text:
-            found = evaluate(self.held_out_text, *last.model())
-            last.held_out = [*(self.last.held_out if self.last else []), found.perplexity]
-            if last.epoch % args.pred_period == 0:
-                print(f'held out: perplexity {found.perplexity:f} over {found.num_predicted} characters, '
-                      f'{sum(found.unknown.values())} more are not in the vocabulary')
+            losses = fused.losses if settings['engine'] == 'fused' else evaluation.losses
+            held_out = evaluation.evaluate(self.held_out_text, *last.model(), losses=losses)
+            last.held_out = [*before.held_out, held_out.perplexity]
         measured = last.held_out or last.perplexities
-        if measured[-1] == min(measured):
-            self.best = last
-        self.last = last        # in one step, so that Ctrl-C finds a whole epoch here at any moment
-        self.bar.set_postfix_str(f'perplexity {last.perplexities[-1]:.2f}')
-        self.bar.update()
-        if last.epoch % args.save_every == 0:
-            self.save()
-        reached = args.stop_at is not None and last.perplexities[-1] <= args.stop_at
-        waited = args.patience is not None and last.epoch - self.best.epoch >= args.patience
+        best = last if measured[-1] == min(measured) else self.best
+        self.last_and_best = last, best         # in one step: Ctrl-C may come at any moment
+        if last.epoch % args.pred_period == 0:
+            tqdm.write(f'epoch {last.epoch}, perplexity {perplexity:f}, time {seconds:.2f} sec')
+            for prefix in self.prefixes:
+                tqdm.write(f' - {last.predict(prefix, args.pred_len)}')
+            if held_out:
+                tqdm.write(f'held out: perplexity {held_out.perplexity:f} over {held_out.num_predicted} characters, '
+                           f'{sum(held_out.unknown.values())} more are not in the vocabulary')
+
+    def is_enough(self):
+        """Whether there is a reason to stop before the last epoch."""
+        args = self.args
+        reached = args.stop_at is not None and self.last is not None and self.last.perplexities[-1] <= args.stop_at
+        waited = args.patience is not None and self.last is not None and (
+            self.last.epoch - self.best.epoch >= args.patience)
         return reached or waited
 
     def save(self):
-        """The best epoch and the last one."""
-        save_checkpoint(self.best_path(), self.best)
-        save_checkpoint(self.path, self.last)
+        """The best epoch and the last one, where they are not saved yet."""
+        if self.last is not self.saved:
+            with self.stop.wait():
+                save_checkpoint(self.best_path(), self.best)
+                save_checkpoint(self.path, self.last)
+                self.saved = self.last
 
     def outcome(self):
         """What is saved where, in a line or two."""
@@ -112,26 +176,89 @@ class Run:
         return lines
 
 
-@contextlib.contextmanager
+def with_gradients(params):
+    """A copy of the parameters, to train with."""
+    copies = [param.copy() for param in params]
+    for copy in copies:
+        copy.attach_grad()
+    return copies
+
+
 def progress_bar(num_epochs, done):
     """A bar below the printed lines on a terminal; nothing at all in a pipe."""
-    terminal = sys.stdout
-    with tqdm(total=num_epochs, initial=done, unit='epoch', file=terminal, leave=False,
-              disable=not terminal.isatty()) as bar, contextlib.redirect_stdout(AboveTheBar(terminal)):
-        yield bar
+    return tqdm(total=num_epochs, initial=done, unit='epoch', leave=False, disable=None)
 
 
-class AboveTheBar:
-    """A standard output that moves the progress bar out of the way of each line."""
+class StopSignals:
+    """Ctrl-C, SIGTERM (a system that shuts down) and SIGHUP (a terminal that is closed) raise KeyboardInterrupt.
 
-    def __init__(self, terminal):
-        self.terminal, self.begun = terminal, ''
+    While a file is written they wait. And an exception that comes while Python deletes an object is lost: `check`,
+    after each epoch, finds the signal again.
+    """
 
-    def write(self, text):
-        # `print` writes a line in pieces; the bar would be drawn over a piece that has no line end yet.
-        *lines, self.begun = (self.begun + text).split('\n')
-        for line in lines:
-            tqdm.write(line, file=self.terminal)
+    def __init__(self):
+        self.number, self.waiting = None, False
 
-    def flush(self):
-        self.terminal.flush()
+    def receive(self, number, frame):
+        is_first, self.number = self.number is None, number
+        if is_first and not self.waiting:       # those after it must not disturb the last save
+            raise KeyboardInterrupt
+
+    def check(self):
+        if self.number is not None:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def wait(self):
+        self.waiting = True
+        try:
+            yield
+        finally:
+            self.waiting = False
+
+
+@contextlib.contextmanager
+def stop_signals():
+    """Receive the three signals for a while; not those that are ignored, as they are in the background (nohup)."""
+    stop = StopSignals()
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+               if signal.getsignal(number) is not signal.SIG_IGN]
+    before = [signal.signal(number, stop.receive) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
+
+
+def check_writable(folder):
+    """Find out now, while there is nothing to lose, whether files can be written into a folder."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(1))
+    except OSError as error:
+        raise OSError(f'Nothing can be written into the folder {folder} ({error.strerror}): choose another one with '
+                      '--out.') from error
+
+
+def new_folder():
+    """A folder under runs/ with the time as its name, that no other process has."""
+    Path('runs').mkdir(exist_ok=True)
+    name, number = time.strftime('%Y%m%d-%H%M%S'), 1
+    while True:
+        folder = Path('runs', name if number == 1 else f'{name}-{number}')
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            number += 1
+
+
+def newest_run(runs='runs'):
+    """The checkpoints of the folder that was last saved to, the newest one last; not the best ones beside them."""
+    def saved(path):
+        return path.stat().st_mtime_ns, path
+
+    found = sorted((path for path in Path(runs).glob('*/*.safetensors') if not path.stem.endswith('-best')), key=saved)
+    _checks.check_found(found, runs)
+    return [path for path in found if path.parent == found[-1].parent]

@@ -1,4 +1,4 @@
-"""Beyond the chapter: other ways to pick the next character, and text as it is written.
+"""Beyond the chapter: other ways to pick the next character.
 
 Greedy prediction soon repeats its favourite line. A sampler draws from the model's distribution instead:
 
@@ -7,11 +7,15 @@ Greedy prediction soon repeats its favourite line. A sampler draws from the mode
 import numpy as np
 from mxnet import nd
 
-from ..predict import greedy, predict_steps
+from .._checks import check_sampler
 
 
 def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
     """Make a `pick` function for `predict_rnn` that draws the next character at random.
+
+    >>> pick = sampler(top_k=1)         # among a single one: the most probable
+    >>> pick(nd.array([[0.5, 2.0, 1.0]])).asscalar()
+    1.0
 
     Parameters
     ----------
@@ -35,12 +39,7 @@ def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
     ValueError
         The temperature is not above zero, top_k is not 1 or more, or top_p is not above 0 and at most 1.
     """
-    if not 0 < temperature < np.inf:
-        raise ValueError(f'The temperature must be a number above 0, not {temperature!r}.')
-    if top_k is not None and not top_k >= 1:
-        raise ValueError(f'top_k must be 1 or more, not {top_k!r}.')
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f'top_p must be above 0 and at most 1, not {top_p!r}.')
+    check_sampler(temperature, top_k, top_p)
     generator = np.random.default_rng(seed)
 
     def pick(Y):
@@ -72,19 +71,3 @@ def distribution(scores, temperature=1.0, top_k=None, top_p=None):
         p[order[np.searchsorted(reached, top_p) + 1:]] = 0      # the first that reaches top_p stays
         p /= p.sum()
     return p
-
-
-def stream_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx,
-               *, pick=greedy):
-    """`predict_rnn`, one character after the other as they are found, with the same arguments and errors.
-
-    >>> import rnn_scratch as d2l
-    >>> import mxnet as mx
-    >>> model = (d2l.rnn, [nd.ones((2, 1)), nd.ones((1, 1)), nd.zeros(1), nd.ones((1, 2)), nd.array([0, 1])],
-    ...          d2l.init_rnn_state, 1, 2, mx.cpu(), ['a', 'b'], {'a': 0, 'b': 1})
-    >>> list(stream_rnn('a', 3, *model))
-    ['a', 'b', 'b', 'b']
-    """
-    for X in predict_steps(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, char_to_idx,
-                           pick):
-        yield idx_to_char[int(X.asscalar())]

@@ -1,0 +1,448 @@
+"""The command line: python -m rnn_scratch train · write · trace · plot · show · download.
+
+Each command imports what it needs, when it runs: to write a song takes no matplotlib.
+"""
+import argparse
+import contextlib
+import io
+import itertools
+import math
+import os
+import shlex
+import sys
+import unicodedata
+from pathlib import Path
+
+import rnn_scratch as d2l
+
+COLUMN = 26     # cells of the terminal; a Chinese character takes two
+
+# What a model is trained with: flag, the chapter's value, help. A resumed run has these from its checkpoint.
+SETTINGS = [
+    ('--num-chars', 10000, 'how many characters of the corpus to read; 0 for all'),
+    ('--holdout', 0.0, 'the part of them, at the end, that is kept from training and measured apart'),
+    ('--hidden', 256, 'h, the number of hidden units'),
+    ('--num-steps', 35, 'T, the time steps of a mini-batch'),
+    ('--batch-size', 32, 'n, the sequences of a mini-batch'),
+    ('--lr', 1e2, 'learning rate'),
+    ('--theta', 1e-2, 'θ, the largest norm of the gradient; none for no clipping'),
+    ('--seed', 0, 'on one machine the same seed gives the same digits'),
+]
+
+
+def finite(text):
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a finite number')
+    return number
+
+
+def positive(text):
+    number = finite(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    return number
+
+
+def positive_or_none(text):
+    return None if text == 'none' else positive(text)
+
+
+def part(text):
+    number = finite(text)
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a part of the text, from 0 to less than 1')
+    return number
+
+
+def at_least(lowest):
+    def whole(text):
+        try:
+            number = int(text)
+        except ValueError:
+            number = None
+        if number is None or number < lowest:
+            raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of {lowest} or more')
+        return number
+    return whole
+
+
+TYPES = {'--num-chars': at_least(0), '--holdout': part, '--hidden': at_least(1), '--num-steps': at_least(1),
+         '--batch-size': at_least(1), '--lr': positive, '--theta': positive_or_none, '--seed': int}
+
+
+def parse_arguments(argv):
+    parser = argparse.ArgumentParser(
+        prog='python -m rnn_scratch', description='A recurrent network from scratch that writes songs: train it, let '
+        'it write, look inside.', epilog='python -m rnn_scratch COMMAND --help tells more of each command.')
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    for add in [add_train, add_write, add_trace, add_plot, add_show, add_download]:
+        add(commands)
+    return parser.parse_args(argv)
+
+
+def add_train(commands):
+    parser = commands.add_parser(
+        'train', help='train a model, with the settings of the chapter unless told otherwise',
+        description='Train a model to write song lyrics, with the settings of the chapter unless told otherwise.',
+        epilog='After every pred-period epochs it prints the perplexity of the epoch, its time, and a song for each '
+               'prefix. Each run leaves its model, the model of its best epoch, and a picture. Ctrl-C saves, too.')
+    parser.set_defaults(run=train)
+    what = parser.add_argument_group('what is trained, and with what')
+    what.add_argument('--sampling', choices=['random', 'consecutive', 'both'],
+                      help='how mini-batches are cut from the text: at random places (随机采样), or one after the other '
+                           '(相邻采样) (default: both, in turn)')
+    what.add_argument('--corpus', metavar='PATH', help='a text in UTF-8, or a zip archive with one in it '
+                      '(default: the lyrics that come with the package)')
+    for flag, default, text in SETTINGS:
+        what.add_argument(flag, type=TYPES[flag], default=argparse.SUPPRESS, help=f'{text} (default: {default:g})')
+    what.add_argument('--engine', choices=['fused', 'tutorial'],
+                      help="the same model on fast operators, or the chapter's own (default: fused)")
+    length = parser.add_argument_group('how long')
+    length.add_argument('--epochs', type=at_least(1), default=250,
+                        help='how often to read the whole text (default: 250)')
+    length.add_argument('--stop-at', type=positive, metavar='PERPLEXITY', help='stop when an epoch reaches it')
+    length.add_argument('--patience', type=at_least(1), metavar='EPOCHS',
+                        help='stop when the held-out perplexity has not fallen for so many epochs; needs --holdout')
+    shown = parser.add_argument_group('what is shown')
+    shown.add_argument('--pred-period', type=at_least(1), default=50,
+                       help='print after every so many epochs (default: 50)')
+    shown.add_argument('--pred-len', type=at_least(0), default=50,
+                       help='how many characters to write after a prefix (default: 50)')
+    shown.add_argument('--prefix', action='append', metavar='TEXT',
+                       help='how a song begins; may be given several times (default: 分开 and 不分开)')
+    kept = parser.add_argument_group('what is kept')
+    kept.add_argument('--out', type=Path, metavar='FOLDER',
+                      help='where models and picture go (default: a new folder under runs/)')
+    kept.add_argument('--save-every', type=at_least(1), default=50, metavar='EPOCHS',
+                      help='save after every so many epochs, besides at the end (default: 50)')
+    kept.add_argument('--resume', type=Path, metavar='MODEL',
+                      help='go on with the run that this model is from, up to --epochs in all, and save to it')
+
+
+def add_write(commands):
+    parser = commands.add_parser('write', help='let a model write a song',
+                                 description='Let a model write a song.',
+                                 epilog='Name the model before --temperature, which takes all that follows.')
+    parser.set_defaults(run=write)
+    add_model(parser)
+    parser.add_argument('--prefix', default='分开', help='how the song begins (default: 分开)')
+    parser.add_argument('--num-chars', type=at_least(0), default=200,
+                        help='how many characters to write after it (default: 200)')
+    parser.add_argument('--temperature', type=finite, nargs='+', default=[0.8],
+                        help="how bold to be: 0 is greedy, 1 the model's own distribution; several stand side by side "
+                             '(default: 0.8)')
+    parser.add_argument('--top-k', type=int, help='pick among the k most probable characters only')
+    parser.add_argument('--top-p', type=float,
+                        help='pick among the most probable characters that reach this probability together')
+    parser.add_argument('--seed', type=int, help='the same seed gives the same song')
+    parser.add_argument('--interactive', action='store_true', help='type a prefix, read on, type another')
+
+
+def add_trace(commands):
+    parser = commands.add_parser(
+        'trace', help='walk through a prediction, one character at a time',
+        description='Walk through predict_rnn, one character at a time, with a model that has learnt nothing yet.',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.set_defaults(run=trace)
+    parser.add_argument('--prefix', default='分开', help='the given beginning')
+    parser.add_argument('--num-chars', type=at_least(0), default=10, help='how many characters to predict after it')
+    parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same parameters')
+
+
+def add_plot(commands):
+    parser = commands.add_parser(
+        'plot', help='draw perplexity by epoch or, with --hidden, what the hidden units do',
+        description='Draw the perplexity of each epoch of one or more runs or, with --hidden, what the hidden units of '
+                    'a model do while it reads a line.')
+    parser.set_defaults(run=plot)
+    parser.add_argument('models', nargs='*', type=Path, metavar='MODEL',
+                        help='the .safetensors files (default: those of the newest folder under runs/)')
+    parser.add_argument('-o', '--output', type=Path, metavar='PICTURE',
+                        help='where it goes; the ending of the name is its kind (default: training.png or hidden.png, '
+                             'with a number if that is taken)')
+    parser.add_argument('--hidden', action='store_true', help='draw the hidden units (of the last of the models)')
+    parser.add_argument('--text', metavar='LINE', help='with --hidden: the line to read (default: 分开 and the 30 '
+                        'characters that the model writes after it)')
+    parser.add_argument('--units', type=at_least(1), default=40,
+                        help='with --hidden: how many units to show, those that change most (default: 40)')
+
+
+def add_show(commands):
+    parser = commands.add_parser('show', help='say what is in a file: sizes, settings, perplexities',
+                                 description='Say what is in the file of a model: sizes, settings, perplexities.')
+    parser.set_defaults(run=show)
+    add_model(parser)
+
+
+def add_download(commands):
+    parser = commands.add_parser(
+        'download', help="fetch the book's own lyrics",
+        description="Fetch the book's own lyrics into MXNet's data folder and print the path to pass on to --corpus. "
+                    'The lyrics belong to their owners.')
+    parser.set_defaults(run=download)
+    parser.add_argument('--url', help='another address of the same archive')
+
+
+def add_model(parser):
+    parser.add_argument('model', nargs='?', type=Path, metavar='MODEL',
+                        help='the .safetensors file (default: the newest one under runs/)')
+
+
+# train
+
+def train(args):
+    """One run for each sampling, or the one that is resumed."""
+    from .beyond.run import SAMPLINGS, new_folder
+    runs = [resumed_run(args)] if args.resume else new_runs(args)
+    if not args.resume:
+        folder = args.out or new_folder()
+        for run in runs:
+            run.path = folder / f'{run.settings["sampling"]}.safetensors'
+    for run in runs:
+        sampling = run.settings['sampling']
+        print(f'{sampling} sampling ({SAMPLINGS[sampling]}), {run.settings["engine"]} engine', flush=True)
+        try:
+            run.train()
+        except BaseException as error:
+            with contextlib.suppress(OSError):      # the terminal may be gone
+                print_end(args, run, runs)
+            if isinstance(error, KeyboardInterrupt):
+                sys.exit(128 + run.stop.number)
+            raise
+        print(run.outcome())
+    from .beyond.pictures import free_name, plot_training
+    picture = free_name(runs[0].path.with_name('training.png'))
+    plot_training([(run.path.stem, run.last) for run in runs], picture)
+    print(f'picture in {picture}')
+
+
+def new_runs(args):
+    """Checked, all of them, before the first begins."""
+    from .beyond.run import SAMPLINGS, Run
+    runs = []
+    for sampling in SAMPLINGS if args.sampling in (None, 'both') else [args.sampling]:
+        settings = {'sampling': sampling, 'corpus': absolute(args.corpus), 'engine': args.engine or 'fused'}
+        for flag, default, _ in SETTINGS:
+            settings[name_of(flag)] = getattr(args, name_of(flag), default)
+        runs.append(Run(args, settings))
+    return runs
+
+
+def resumed_run(args):
+    """The run that a checkpoint is from, with its settings; of these a flag may change the engine only."""
+    from ._checks import check_can_resume, check_same_settings
+    from .beyond.checkpoint import load_checkpoint
+    from .beyond.run import Run
+    if args.out:
+        raise ValueError('A resumed run is saved where it was: leave --out out.')
+    saved = load_checkpoint(args.resume, d2l.try_gpu())
+    given = {name_of(flag): getattr(args, name_of(flag)) for flag, *_ in SETTINGS if hasattr(args, name_of(flag))}
+    if args.sampling:
+        given['sampling'] = args.sampling
+    check_can_resume(args.resume, saved, args.epochs)
+    check_same_settings(args.resume, saved.settings, given)
+    settings = {**saved.settings, 'corpus': absolute(args.corpus) or saved.settings['corpus'],
+                'engine': args.engine or saved.engine}
+    return Run.resume(args, args.resume, saved, settings)
+
+
+def absolute(path):
+    """So that the run can be resumed from another folder."""
+    return path and str(Path(path).resolve())
+
+
+def name_of(flag):
+    return flag[2:].replace('-', '_')
+
+
+def print_end(args, run, runs):
+    """After a run that did not reach its end: what is saved, and how to go on."""
+    if run.last is None:
+        print('\nstopped before the end of the first epoch: there is nothing to save')
+    else:
+        print(f'\nstopped after epoch {run.last.epoch} and saved to {run.path}; to go on:\n{how_to_go_on(args, run)}')
+    for later in runs[runs.index(run) + 1:]:
+        print(f'({later.settings["sampling"]} sampling has not begun)')
+
+
+def how_to_go_on(args, run):
+    """The command that resumes: the settings are in the checkpoint, the other flags are not."""
+    command = ['python', '-m', 'rnn_scratch', 'train', '--resume', str(run.path)]
+    for flag in ['--epochs', '--stop-at', '--patience', '--pred-period', '--pred-len', '--save-every']:
+        value = getattr(args, name_of(flag))
+        if value is not None:
+            command += [flag, str(value)]
+    for prefix in args.prefix or []:
+        command += ['--prefix', prefix]
+    return shlex.join(command)
+
+
+# write
+
+def write(args):
+    """Print a song, or one after the other for the prefixes that are typed."""
+    checkpoint = load(args.model)
+    if not args.interactive:
+        write_song(checkpoint, args.prefix, args)
+        return
+    while True:
+        try:
+            prefix = input('prefix> ')
+        except EOFError:
+            print()
+            return
+        try:
+            write_song(checkpoint, prefix, args)
+        except ValueError as error:
+            print(error)
+
+
+def load(path):
+    """The model of this path, or else the newest one under runs/."""
+    from .beyond.checkpoint import load_checkpoint
+    from .beyond.run import newest_run
+    path = path or newest_run()[-1]
+    checkpoint = load_checkpoint(path)      # on the CPU: one character at a time, a GPU has nothing to do
+    print(f'{path}: {checkpoint}', file=sys.stderr)
+    return checkpoint
+
+
+def write_song(checkpoint, prefix, args):
+    """Print a song as it is written or, at several temperatures, the songs beside each other."""
+    from .beyond.sampling import sampler
+    from .predict import greedy
+    picks = [greedy if t == 0 else sampler(t, args.top_k, args.top_p, args.seed) for t in args.temperature]
+    if len(picks) > 1:
+        songs = [checkpoint.predict(prefix, args.num_chars, pick=pick) for pick in picks]
+        columns = [[f'temperature {t:g}', *wrap(lines(song))] for t, song in zip(args.temperature, songs)]
+        for row in itertools.zip_longest(*columns, fillvalue=''):
+            print(''.join(text + ' ' * (COLUMN - width(text)) for text in row).rstrip())
+        return
+
+    def pick_and_print(Y):
+        X = picks[0](Y)
+        print(lines(checkpoint.idx_to_char[int(X.asscalar())]), end='', flush=True)
+        return X
+
+    checkpoint.predict(prefix, 0)       # refuses a prefix that it does not know before anything is printed
+    print(lines(prefix), end='', flush=True)
+    checkpoint.predict(prefix, args.num_chars, pick=pick_and_print)
+    print()
+
+
+def lines(song):
+    """A line for each space: the corpus has them for its line breaks, and for pauses within a line."""
+    return song.replace(' ', '\n')
+
+
+def wrap(song):
+    """Lines that fit a column with two cells to spare."""
+    for line in song.split('\n'):
+        while line:
+            fits = len(line)
+            while width(line[:fits]) > COLUMN - 2:
+                fits -= 1
+            yield line[:fits]
+            line = line[fits:]
+
+
+def width(text):
+    return sum(2 if unicodedata.east_asian_width(char) in 'WF' else 1 for char in text)
+
+
+# trace
+
+def trace(args):
+    """Print a line a time step. The model is handed to `predict_rnn` inside a function that watches what goes by."""
+    from mxnet import random as mx_random
+    mx_random.seed(args.seed)
+    _, char_to_idx, idx_to_char, vocab_size = d2l.load_data_jay_lyrics()
+    num_hiddens, ctx, prefix = 256, d2l.try_gpu(), args.prefix
+    text = ''
+
+    def watched_rnn(inputs, state, params):
+        nonlocal text
+        t = len(text)
+        X, = inputs                                             # one time step: (1, 1027)
+        index = int(X.argmax(axis=1).asscalar())
+        text += idx_to_char[index]
+        outputs, state = d2l.rnn(inputs, state, params)
+        if t + 1 < len(prefix):
+            following, origin = prefix[t + 1], 'given'
+        else:
+            following, origin = idx_to_char[int(outputs[0].argmax(axis=1).asscalar())], 'predicted'
+        print(f't={t:<3} in {text[t]!r} = {index:<4}  one-hot {X.shape}  '
+              f'next {following!r} {origin:<9}  {text + following}')
+        return outputs, state
+
+    params = d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
+    print(d2l.predict_rnn(prefix, args.num_chars, watched_rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size,
+                          ctx, idx_to_char, char_to_idx))
+
+
+# plot, show, download
+
+def plot(args):
+    from .beyond import pictures
+    from .beyond.checkpoint import load_checkpoint
+    from .beyond.run import newest_run
+    paths = args.models or newest_run()
+    if args.hidden:
+        output = args.output or pictures.free_name(Path('hidden.png'))
+        pictures.plot_hidden_units(load_checkpoint(paths[-1]), output, args.text, args.units)
+    else:
+        names = [path.stem for path in paths]
+        if len(set(names)) < len(names):        # random of one folder beside random of another
+            names = [str(path.with_suffix('')) for path in paths]
+        output = args.output or pictures.free_name(Path('training.png'))
+        pictures.plot_training([(name, load_checkpoint(path)) for name, path in zip(names, paths)], output)
+    print(f'picture in {output}')
+
+
+def show(args):
+    """A line for each thing that a person wants to know."""
+    checkpoint = load(args.model)
+    sizes = ', '.join(f'{symbol} {param.shape}' for symbol, param in zip(checkpoint.symbols, checkpoint.params))
+    numbers = sum(param.size for param in checkpoint.params)
+    rows = [('cell', f'{checkpoint.cell}, {checkpoint.num_hiddens} hidden units'),
+            ('arrays', f'{sizes}: {numbers:,} numbers'),
+            ('vocabulary', f'{len(checkpoint.idx_to_char):,} characters')]
+    for name, perplexities in [('perplexity', checkpoint.perplexities), ('held out', checkpoint.held_out)]:
+        if perplexities:
+            lowest = min(perplexities)
+            rows.append((name, f'{perplexities[-1]:f} at epoch {len(perplexities)}; lowest {lowest:f} at epoch '
+                               f'{perplexities.index(lowest) + 1}'))
+    rows += sorted({**checkpoint.settings, 'engine': checkpoint.engine}.items())
+    rows.append(('saved with', ', '.join(f'{name} {version}' for name, version in checkpoint.versions.items())))
+    for name, value in rows:
+        print(f'{name:<20}{value}')
+
+
+def download(args):
+    from .beyond.download import BOOK_URL, download_book_corpus
+    print(download_book_corpus(args.url or BOOK_URL))
+
+
+def main(argv=None):
+    """Run one command; a mistake is one sentence on standard error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='replace')        # a terminal that does not know a character shows ?
+    args = parse_arguments(argv)
+    try:
+        args.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:         # as with `… | head -1`: whoever read has gone away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (OSError, ValueError, FloatingPointError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == '__main__':
+    main()

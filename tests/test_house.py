@@ -1,0 +1,147 @@
+"""The house: which file may import which, what is looked up nowhere, and the names that come through from d2lzh."""
+import ast
+import functools
+import random
+import re
+
+import rnn_scratch as d2l
+from rnn_scratch.beyond import fused
+
+import d2lzh
+import mxnet as mx
+import pytest
+from conftest import ROOT
+from mxnet import gluon
+
+# The table of contents. A file imports only those above it; `import rnn_scratch` brings d2lzh's names.
+CHAPTER = ['_platform', '_checks', 'data', 'onehot', 'params', 'model', 'predict', 'clipping', 'perplexity', 'training']
+
+
+def imports_of(path):
+    """The modules of this package that a file imports, as dotted names, and the others."""
+    ours, others = set(), set()
+    for node in ast.walk(ast.parse(path.read_text('utf-8'))):
+        if isinstance(node, ast.Import):
+            others |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            others.add(node.module)
+        elif isinstance(node, ast.ImportFrom):
+            ours |= {node.module} if node.module else {alias.name for alias in node.names}
+    return ours, others
+
+
+def test_the_listing_is_the_table_of_contents():
+    files = {path.stem for path in (ROOT / 'rnn_scratch').glob('*.py')}
+    assert files == {*CHAPTER, '__init__', '__main__'}
+
+
+@pytest.mark.parametrize('name', CHAPTER)
+def test_a_file_of_the_chapter_imports_only_files_above_it(name):
+    ours, others = imports_of(ROOT / 'rnn_scratch' / f'{name}.py')
+    assert ours <= set(CHAPTER[:CHAPTER.index(name)])
+    assert not any(module.startswith('rnn_scratch.') for module in others)
+
+
+def test_the_package_itself_imports_nothing_from_beyond():
+    ours, others = imports_of(ROOT / 'rnn_scratch/__init__.py')
+    assert ours <= set(CHAPTER) and others == {'d2lzh'}
+
+
+def test_no_attribute_is_looked_up_by_its_name():
+    """But for d2lzh's names, which come through `rnn_scratch`, and the values of flags."""
+    found = [f'{path.name}: {line.strip()}' for path in sorted((ROOT / 'rnn_scratch').rglob('*.py'))
+             for line in path.read_text('utf-8').splitlines() if re.search(r'\b(getattr|hasattr)\(', line)]
+    allowed = ('getattr(d2lzh, name)', 'getattr(args, name_of(flag)', 'hasattr(args, name_of(flag)')
+    assert [line for line in found if not any(text in line for text in allowed)] == []
+
+
+def model(corpus, h=8):
+    _, char_to_idx, idx_to_char, vocab_size = corpus
+    mx.random.seed(1)
+    return (d2l.rnn, d2l.get_params(vocab_size, h, vocab_size, mx.cpu()), d2l.init_rnn_state, h, vocab_size, mx.cpu(),
+            idx_to_char, char_to_idx)
+
+
+def counted(function):
+    """A wrapper that looks like what it wraps, to the last attribute."""
+    @functools.wraps(function)
+    def wrapper(*arguments, **keywords):
+        wrapper.calls += 1
+        return function(*arguments, **keywords)
+    wrapper.calls = 0
+    return wrapper
+
+
+@pytest.mark.parametrize('engine', [d2l, fused], ids=['tutorial', 'fused'])
+def test_a_wrapper_around_an_epoch_or_a_prediction_is_called(corpus, engine, capsys):
+    corpus_indices, char_to_idx, idx_to_char, vocab_size = corpus
+    rnn, params, init_rnn_state, h, vocab_size, ctx, *_ = model(corpus)
+    train_epoch, predict_rnn = counted(engine.train_epoch), counted(engine.predict_rnn)
+    trained = engine.train_and_predict_rnn(
+        rnn, lambda: params, counted(init_rnn_state), h, vocab_size, ctx, corpus_indices[:500], idx_to_char,
+        char_to_idx, True, 4, 10, 1, 1, 4, 2, 3, ['分开', '雨'], train_epoch=train_epoch, predict_rnn=predict_rnn)
+    assert (train_epoch.calls, predict_rnn.calls, len(trained.perplexities)) == (4, 4, 4)
+    assert capsys.readouterr().out.count('\n') == 6
+
+
+def test_a_wrapper_around_the_cell_is_called(corpus):
+    """In training, once a mini-batch; in prediction, once a character."""
+    rnn, params, init_rnn_state, h, vocab_size, ctx, idx_to_char, char_to_idx = model(corpus)
+    for wrapped in [counted(rnn), counted(counted(rnn))]:
+        d2l.train_epoch(wrapped, params, init_rnn_state, h, vocab_size, ctx, corpus[0][:401], True, 10, 1, 1, 4)
+        assert wrapped.calls == 10
+        d2l.predict_rnn('不分开', 5, wrapped, params, init_rnn_state, h, vocab_size, ctx, idx_to_char, char_to_idx)
+        assert wrapped.calls == 10 + 7
+
+
+def test_the_fused_engine_refuses_another_cell(corpus):
+    """A wrapper is another cell: the engine would have to pass it by."""
+    rnn, params, init_rnn_state, h, vocab_size, ctx, idx_to_char, char_to_idx = model(corpus)
+    for other in [counted(rnn), lambda inputs, state, params: rnn(inputs, state, params)]:
+        with pytest.raises(ValueError, match="chapter's cell"):
+            fused.train_epoch(other, params, init_rnn_state, h, vocab_size, ctx, corpus[0][:401], True, 10, 1, 1, 4)
+        with pytest.raises(ValueError, match="chapter's cell"):
+            fused.predict_rnn('分开', 1, other, params, init_rnn_state, h, vocab_size, ctx, idx_to_char, char_to_idx)
+        with pytest.raises(ValueError, match="chapter's cell"):
+            fused.losses(other, mx.nd.array([[1]]), mx.nd.array([[2]]), init_rnn_state(1, h, ctx), params, vocab_size)
+
+
+def test_every_name_of_d2lzh_comes_through():
+    names = {name for name in dir(d2lzh) if not name.startswith('_')}
+    assert names <= set(dir(d2l))
+    ours = {'load_data_jay_lyrics', 'to_onehot', 'predict_rnn', 'grad_clipping', 'train_and_predict_rnn'}
+    for name in names - ours:
+        assert getattr(d2l, name) is getattr(d2lzh, name), name
+    for name in ours:
+        assert getattr(d2l, name).__module__.startswith('rnn_scratch.')
+    with pytest.raises(AttributeError, match='no_such_name'):
+        d2l.no_such_name  # noqa: B018
+    namespace = {}
+    exec('from rnn_scratch import *', namespace)
+    assert namespace['try_gpu'] is d2lzh.try_gpu and namespace['train_epoch'] is d2l.train_epoch
+
+
+def test_matplotlib_waits_until_it_is_asked_for(run):
+    """d2lzh loads it, and IPython; training by the fused engine and writing must not, nor a program that only reads."""
+    result = run('-c', 'import sys, rnn_scratch; print([name for name in ("d2lzh", "matplotlib", "IPython") '
+                       'if name in sys.modules]); rnn_scratch.plt.figure; print("matplotlib" in sys.modules)')
+    assert result.stdout == '[]\nTrue\n', result.stderr
+
+
+@pytest.mark.parametrize('layer', [gluon.rnn.RNN, gluon.rnn.GRU, gluon.rnn.LSTM], ids=['RNN', 'GRU', 'LSTM'])
+def test_the_gluon_halves_of_the_chapters_run(corpus, layer, capsys):
+    """6.5, 6.7 and 6.8: RNNModel, train_and_predict_rnn_gluon and predict_rnn_gluon, on our corpus."""
+    corpus_indices, char_to_idx, idx_to_char, vocab_size = d2l.load_data_jay_lyrics(num_chars=600)
+    ctx, num_hiddens = d2l.try_gpu(), 12
+    random.seed(2)
+    mx.random.seed(2)
+    net = d2l.RNNModel(layer(num_hiddens), vocab_size)
+    net.initialize(ctx=ctx, force_reinit=True)
+    song = d2l.predict_rnn_gluon('分开', 5, net, vocab_size, ctx, idx_to_char, char_to_idx)
+    assert len(song) == 7 and song.startswith('分开')
+    d2l.train_and_predict_rnn_gluon(net, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char, char_to_idx, 3, 10,
+                                    1e1, 1e-2, 8, 1, 5, ['分开', '不分开'])
+    printed = capsys.readouterr().out
+    perplexities = [float(number) for number in re.findall(r'perplexity (\S+),', printed)]
+    assert len(perplexities) == 3 and perplexities[2] < perplexities[0] < 1.2 * vocab_size
+    assert len(re.findall(r'^ - (分开|不分开).{5}$', printed, re.MULTILINE)) == 6
