@@ -1,10 +1,13 @@
 """What several tests share: the two corpora, the chapter's settings, and running a program as a user would."""
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import rnn_scratch as d2l
+from rnn_scratch.__main__ import main
 
 import pytest
 
@@ -42,6 +45,25 @@ def run(tmp_path):
                               input=input, encoding='utf-8',
                               env={**os.environ, 'PYTHONIOENCODING': 'utf-8', **environment})
     return run
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch, capsys):
+    """Run `python -m rnn_scratch` with these arguments in an empty folder, in this process, which saves a second."""
+    def program(*arguments, input=''):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, 'stdin', io.StringIO(input))
+        capsys.readouterr()
+        code = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+        printed = capsys.readouterr()
+        if isinstance(code, str):           # as Python itself does at the end of a process
+            printed, code = printed._replace(err=printed.err + code + '\n'), 1
+        return SimpleNamespace(returncode=code, stdout=printed.out, stderr=printed.err)
+    return program
 
 
 def relative_error(actual, expected):

@@ -1,0 +1,370 @@
+"""python -m rnn_scratch: each command, run as a reader runs it, and the example."""
+import contextlib
+import fcntl
+import os
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import rnn_scratch as d2l
+from rnn_scratch.__main__ import parse_arguments
+from rnn_scratch.beyond.checkpoint import load_checkpoint
+from rnn_scratch.beyond.sampling import sampler
+
+import pytest
+from conftest import ROOT
+
+SMALL = ['--num-chars', 2000, '--hidden', 16, '--batch-size', 4, '--num-steps', 10]
+LINE = re.compile(r'epoch (\d+), perplexity (\d+\.\d{6}), time \d+\.\d\d sec')
+
+
+def test_two_epochs_of_both_samplings(program, tmp_path):
+    result = program('train', '--epochs', 2, '--pred-period', 1, '--pred-len', 10)
+    assert (result.returncode, result.stderr) == (0, ''), 'in a pipe there is no progress bar'
+    lines = result.stdout.splitlines()
+    assert lines[0] == 'random sampling (随机采样), fused engine'
+    assert lines[8] == 'consecutive sampling (相邻采样), fused engine'
+    for start in [1, 9]:
+        first, second = (LINE.fullmatch(lines[start + offset]) for offset in [0, 3])
+        assert (first[1], second[1]) == ('1', '2')
+        assert 1027 * 1.2 > float(first[2]) > float(second[2])
+        for offset, prefix in [(1, '分开'), (2, '不分开'), (4, '分开'), (5, '不分开')]:
+            assert re.fullmatch(f' - {prefix}.{{10}}', lines[start + offset])
+    saved = [re.fullmatch(rf'saved to (runs/.+/{sampling}.safetensors): epoch 2, perplexity \d+\.\d{{6}}', lines[i])[1]
+             for i, sampling in [(7, 'random'), (15, 'consecutive')]]
+    assert lines[16:] == [f'picture in {Path(saved[0]).with_name("training.png")}']
+    assert (tmp_path / saved[0]).with_name('training.png').read_bytes().startswith(b'\x89PNG')
+    assert [load_checkpoint(tmp_path / path).epoch for path in saved] == [2, 2]
+
+
+def test_the_program_prints_what_the_chapter_s_call_prints(program, corpus, capsys):
+    """The same seed, by `train_and_predict_rnn` and by the program, which has a loop of its own around the epoch."""
+    import random
+
+    import mxnet as mx
+    result = program('train', '--epochs', 3, '--pred-period', 2, '--pred-len', 10, '--engine', 'tutorial', '--hidden',
+                     16, '--seed', 4, '--sampling', 'random')
+    random.seed(4)
+    mx.random.seed(4)
+    corpus_indices, char_to_idx, idx_to_char, vocab_size = corpus
+    d2l.train_and_predict_rnn(
+        d2l.rnn, lambda: d2l.get_params(vocab_size, 16, vocab_size, mx.cpu()), d2l.init_rnn_state, 16, vocab_size,
+        mx.cpu(), corpus_indices, idx_to_char, char_to_idx, True, 3, 35, 1e2, 1e-2, 32, 2, 10, ['分开', '不分开'])
+    theirs = capsys.readouterr().out
+    ours = ''.join(line + '\n' for line in result.stdout.splitlines()[1:-2])
+    assert re.sub('time .*', '', ours) == re.sub('time .*', '', theirs) != ''
+
+
+def on_a_terminal(folder, *arguments):
+    """What the terminal receives from a program."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 100, 0, 0))
+    process = subprocess.Popen([sys.executable, '-m', 'rnn_scratch', *map(str, arguments)], cwd=folder, stdout=theirs,
+                               stderr=theirs, env={**os.environ, 'PYTHONIOENCODING': 'utf-8'})
+    os.close(theirs)
+    received = b''
+    with contextlib.suppress(OSError):          # Linux says so when the other end is closed
+        while True:
+            piece = os.read(ours, 4096)
+            received += piece
+            if not piece:
+                break
+    os.close(ours)
+    assert process.wait() == 0, received.decode()
+    return received.decode()
+
+
+def test_on_a_terminal_the_lines_stand_above_a_progress_bar(tmp_path):
+    """A line goes out whole, with its line end, before the bar is drawn again."""
+    text = on_a_terminal(tmp_path, 'train', *SMALL, '--sampling', 'random', '--epochs', '3', '--pred-period', '1',
+                         '--pred-len', '5', '--prefix', '夜')
+    assert '1/3' in text and 'epoch/s' in text, 'there is a bar'
+    for epoch in [1, 2, 3]:
+        assert re.search(rf'\repoch {epoch}, perplexity \d+\.\d+, time \d+\.\d\d sec\r\n', text)
+    assert len(re.findall(r'(?m)^ - 夜.{5}\r\n', text.replace('\r - ', '\n - '))) == 3
+
+
+def test_every_flag(program, tmp_path):
+    (tmp_path / 'song.txt').write_text('风吹雨打风不怕 ' * 40, 'utf-8')
+    result = program('train', '--sampling', 'consecutive', '--epochs', 4, '--corpus', 'song.txt', '--num-chars', 200,
+                     '--hidden', 8, '--num-steps', 5, '--batch-size', 4, '--lr', 1, '--theta', 'none', '--pred-period',
+                     2, '--pred-len', 3, '--prefix', '风', '--prefix', '雨打', '--seed', 7, '--engine', 'tutorial',
+                     '--out', 'here', '--save-every', 3, '--holdout', 0.2, '--stop-at', 1.0, '--patience', 4)
+    assert (result.returncode, result.stderr) == (0, '')
+    lines = result.stdout.splitlines()
+    assert lines[0] == 'consecutive sampling (相邻采样), tutorial engine'
+    assert [LINE.fullmatch(lines[i])[1] for i in [1, 5]] == ['2', '4']
+    assert [len(lines[i]) for i in [2, 3, 6, 7]] == [len(' - 风***'), len(' - 雨打***')] * 2
+    held_out = r'held out: perplexity \d+\.\d{6} over 39 characters, 0 more are not in the vocabulary'
+    assert re.fullmatch(held_out, lines[4]) and re.fullmatch(held_out, lines[8])
+    assert lines[9].startswith('saved to here/consecutive.safetensors: epoch 4, perplexity ')
+    assert re.match(r'the lowest perplexity on held-out text, \d+\.\d{6}, was at epoch [1-4], saved to', lines[10])
+    assert lines[11:] == ['picture in here/training.png']
+
+
+def test_one_seed_gives_the_same_digits_alone_and_in_turn(program):
+    settings = ['train', '--epochs', 1, '--pred-period', 1, '--num-chars', 2000, '--hidden', 16, '--seed', 3]
+    both, alone = (re.findall(r'perplexity (\S+),', program(*settings, *more).stdout)
+                   for more in [['--out', 'both'], ['--out', 'alone', '--sampling', 'consecutive']])
+    assert len(both) == 2 and both[1:] == alone
+
+
+def test_two_hash_seeds_print_the_same_lines(run):
+    first, second = (run('-m', 'rnn_scratch', 'train', *SMALL, '--epochs', 2, '--pred-period', 1, '--seed', 5, '--out',
+                         f'out{seed}', PYTHONHASHSEED=seed).stdout for seed in '12')
+    assert re.sub(r'time .*', '', first) == re.sub(r'time .*', '', second.replace('out2', 'out1'))
+    assert first.count('epoch 2') == 4
+
+
+@pytest.mark.parametrize('flags, message', [
+    (['--corpus', 'nowhere.zip'], 'nowhere.zip does not exist'),
+    (['--prefix', '龘'], "'龘'"),
+    (['--num-chars', '100'], '100 characters'),
+    (['--holdout', '0.0001'], 'holds out 1 characters'),
+    (['--patience', '3'], '--patience looks at held-out text'),
+    (['--resume', 'nowhere.safetensors'], 'The checkpoint nowhere.safetensors does not exist'),
+    (['--resume', 'a.safetensors', '--out', 'b'], 'leave --out out'),
+])
+def test_a_mistake_is_one_sentence(program, tmp_path, flags, message):
+    result = program('train', *flags)
+    assert result.returncode == 1
+    sentence, = result.stderr.splitlines()
+    assert message in sentence
+    assert list(tmp_path.iterdir()) == [], 'nothing is made before the settings are checked'
+
+
+@pytest.mark.parametrize('flags, message', [
+    (['--theta', '0'], 'argument --theta: 0 is not above 0'),
+    (['--theta', 'inf'], "argument --theta: 'inf' is not a finite number"),
+    (['--lr', 'much'], "argument --lr: 'much' is not a finite number"),
+    (['--epochs', '0'], "argument --epochs: '0' is not a whole number of 1 or more"),
+    (['--hidden', '2.5'], "argument --hidden: '2.5' is not a whole number of 1 or more"),
+    (['--holdout', '1'], 'argument --holdout: 1 is not a part of the text, from 0 to less than 1'),
+])
+def test_a_bad_flag_is_named(program, flags, message):
+    result = program('train', *flags)
+    assert result.returncode == 2 and result.stderr.splitlines()[-1].endswith(message)
+
+
+def test_a_run_is_not_overwritten(program, tmp_path):
+    settings = ['train', *SMALL, '--epochs', 1, '--out', 'here', '--sampling']
+    assert program(*settings, 'random').returncode == 0
+    before = {path: path.read_bytes() for path in (tmp_path / 'here').iterdir()}
+    again = program(*settings, 'both')
+    assert again.returncode == 1
+    assert again.stderr == 'There is a file at here/random.safetensors already: choose another --out, or --resume it.\n'
+    assert {path: path.read_bytes() for path in (tmp_path / 'here').iterdir()} == before
+
+
+def test_files_of_the_user_s_own_are_left_alone(program, tmp_path):
+    """A picture under our name, and a best model that is not of this run."""
+    (tmp_path / 'here').mkdir()
+    (tmp_path / 'here/training.png').write_text('mine')
+    result = program('train', *SMALL, '--epochs', 1, '--out', 'here', '--sampling', 'random')
+    assert result.stdout.splitlines()[-1] == 'picture in here/training-2.png'
+    assert (tmp_path / 'here/training.png').read_text() == 'mine'
+    program('train', *SMALL, '--epochs', 1, '--out', 'there', '--sampling', 'random', '--seed', 9)
+    (tmp_path / 'there/random.safetensors').rename(tmp_path / 'here/random-best.safetensors')
+    mine = (tmp_path / 'here/random-best.safetensors').read_bytes()
+    result = program('train', '--resume', 'here/random.safetensors', '--epochs', 2)
+    assert result.returncode == 1 and 'here/random-best.safetensors is not the best epoch of this run' in result.stderr
+    assert (tmp_path / 'here/random-best.safetensors').read_bytes() == mine
+
+
+def test_a_picture_is_not_drawn_over_another(program, tmp_path):
+    program('train', *SMALL, '--epochs', 1, '--sampling', 'random')
+    for name in ['training.png', 'training-2.png']:
+        assert program('plot').stdout == f'picture in {name}\n'
+    first = (tmp_path / 'training.png').read_bytes()
+    result = program('plot', '-o', 'training.png')
+    assert result.returncode == 1 and 'training.png' in result.stderr
+    assert (tmp_path / 'training.png').read_bytes() == first
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_first(program, tmp_path, monkeypatch):
+    (tmp_path / 'file').write_text('')
+    result = program('train', *SMALL, '--epochs', 1, '--out', 'file/under')
+    assert result.returncode == 1 and len(result.stderr.splitlines()) == 1 and 'epoch' not in result.stdout
+
+    def fail(*arguments, **keywords):           # who runs the tests may write everywhere
+        raise PermissionError(13, 'Permission denied')
+    monkeypatch.setattr('rnn_scratch.beyond.run.tempfile.TemporaryFile', fail)
+    result = program('train', *SMALL, '--epochs', 1, '--out', 'locked')
+    assert result.returncode == 1 and 'epoch' not in result.stdout
+    assert result.stderr == ('Nothing can be written into the folder locked (Permission denied): choose another one '
+                             'with --out.\n')
+
+
+def test_help_names_every_flag_of_the_chapter(program):
+    shown = program('train', '--help').stdout
+    for flag in ['--sampling', '--epochs', '--corpus', '--num-chars', '--hidden', '--num-steps', '--batch-size', '--lr',
+                 '--theta', '--pred-period', '--pred-len', '--prefix', '--seed']:
+        assert f'\n  {flag} ' in shown
+    assert re.findall(r'^    (\w+) ', program('--help').stdout, re.MULTILINE) == [
+        'train', 'write', 'trace', 'plot', 'show', 'download']
+
+
+def test_it_stops_at_a_perplexity(program):
+    lines = program('train', *SMALL, '--sampling', 'random', '--epochs', 50, '--pred-period', 1, '--pred-len', 1,
+                    '--stop-at', 100).stdout
+    found = [float(number) for number in re.findall(r'perplexity (\S+),', lines)]
+    assert found[-1] <= 100 < min(found[:-1])
+
+
+def test_it_stops_when_the_held_out_perplexity_stops_falling(program, tmp_path):
+    """A text whose end has nothing to do with its beginning: the more is learnt, the worse the end is predicted."""
+    (tmp_path / 'a.txt').write_text('风吹雨打风不怕 ' * 30 + '怕打吹雨 不' * 10, 'utf-8')
+    result = program('train', *SMALL, '--corpus', 'a.txt', '--sampling', 'consecutive', '--epochs', 400, '--holdout',
+                     0.2, '--patience', 5, '--pred-period', 400, '--prefix', '风', '--out', 'here')
+    assert result.returncode == 0, result.stderr
+    last, best = (load_checkpoint(tmp_path / 'here' / name)
+                  for name in ['consecutive.safetensors', 'consecutive-best.safetensors'])
+    assert last.epoch < 400 and last.epoch == best.epoch + 5
+    assert best.held_out[-1] == min(last.held_out)
+    assert last.held_out[:best.epoch] == best.held_out and len(last.held_out) == last.epoch
+
+
+def test_the_vocabulary_is_that_of_the_text_to_train_on(program, tmp_path):
+    (tmp_path / 'a.txt').write_text('风吹雨打' * 50 + '日月日' * 10, 'utf-8')
+    result = program('train', *SMALL, '--corpus', 'a.txt', '--sampling', 'random', '--epochs', 1, '--pred-period', 1,
+                     '--holdout', 0.2, '--prefix', '风', '--out', 'here')
+    # 230 characters: 46 at the end are held out, of which 30 are 日 and 月.
+    assert 'over 15 characters, 30 more are not in the vocabulary' in result.stdout, result.stderr
+    assert load_checkpoint(tmp_path / 'here/random.safetensors').idx_to_char == sorted('风吹雨打')
+
+
+def test_the_walk_through_prediction(program):
+    result = program('trace', '--prefix', '不分开', '--num-chars', 3)
+    assert result.returncode == 0, result.stderr
+    *steps, text = result.stdout.splitlines()
+    assert len(steps) == 5 and len(text) == 6 and text.startswith('不分开')
+    for t, step in enumerate(steps):
+        fed, following, origin, so_far = re.fullmatch(
+            rf"t={t} +in '(.)' = \d+ +one-hot \(1, 1027\)  next '(.)' (given|predicted) +(.+)", step).groups()
+        assert (fed, following, so_far) == (text[t], text[t + 1], text[:t + 2])
+        assert origin == ('given' if t < 2 else 'predicted')
+
+
+@pytest.fixture
+def trained(program, tmp_path):
+    """A small model in runs/, where the newest is looked for."""
+    program('train', *SMALL, '--sampling', 'random', '--epochs', 2)
+    return next(tmp_path.glob('runs/*/random.safetensors'))
+
+
+def test_a_song_is_written(program, trained):
+    model = load_checkpoint(trained).model()
+    greedy = program('write', '--num-chars', 30, '--temperature', 0)
+    assert greedy.returncode == 0, greedy.stderr
+    assert greedy.stdout == d2l.predict_rnn('分开', 30, *model).replace(' ', '\n') + '\n'
+    drawn = program('write', trained, '--prefix', '雨', '--num-chars', 30, '--temperature', 1.5, '--top-k', 9, '--top-p',
+                    0.9, '--seed', 8)
+    text = d2l.predict_rnn('雨', 30, *model, pick=sampler(1.5, 9, 0.9, 8))
+    assert drawn.stdout == text.replace(' ', '\n') + '\n'
+
+
+def test_a_character_is_shown_as_soon_as_it_is_found(trained):
+    """A song that never ends, whose reader goes away: its first characters have come, and the program ends."""
+    process = subprocess.Popen([sys.executable, '-m', 'rnn_scratch', 'write', str(trained), '--num-chars', '10000000'],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.read(6).decode() == '分开'
+    process.stdout.close()
+    assert process.wait() == 1
+    assert b'Traceback' not in process.stderr.read()
+    process.stderr.close()
+
+
+def test_temperatures_stand_side_by_side(program, trained):
+    result = program('write', '--num-chars', 30, '--temperature', 0.5, 3, '--seed', 1)
+    header, *rows = result.stdout.splitlines()
+    assert header.split('  ')[0] == 'temperature 0.5' and header.endswith('temperature 3')
+    model = load_checkpoint(trained).model()
+    for column, temperature in enumerate([0.5, 3]):
+        text = d2l.predict_rnn('分开', 30, *model, pick=sampler(temperature, seed=1))
+        written = ''
+        for row in rows:        # a Chinese character takes two cells, and a column 26
+            cells = ''.join(char if ord(char) < 128 else char + '\0' for char in row)
+            written += cells[26 * column:26 * (column + 1)].replace('\0', '').strip()
+        assert written == text.replace(' ', '')
+
+
+def test_prefix_after_prefix(program, trained):
+    result = program('write', '--interactive', '--num-chars', 5, '--temperature', 0, input='分开\n龘\n雨\n')
+    assert result.returncode == 0, result.stderr
+    model = load_checkpoint(trained).model()
+    first, unknown, second, end = result.stdout.split('prefix> ')[1:]
+    assert first == d2l.predict_rnn('分开', 5, *model).replace(' ', '\n') + '\n'
+    assert "'龘'" in unknown and unknown.count('\n') == 1
+    assert second == d2l.predict_rnn('雨', 5, *model).replace(' ', '\n') + '\n'
+    assert end == '\n'
+
+
+@pytest.mark.parametrize('command', ['write', 'show', 'plot'])
+def test_without_a_model_it_says_so(program, command):
+    result = program(command)
+    assert result.returncode == 1
+    sentence, = result.stderr.splitlines()
+    assert sentence.startswith('There is no checkpoint under runs')
+
+
+def test_what_a_file_holds_is_shown(program, trained):
+    lines = program('show', trained).stdout.splitlines()
+    rows = dict(re.split(r'  +', line, maxsplit=1) for line in lines)
+    checkpoint = load_checkpoint(trained)
+    assert rows['cell'] == 'rnn, 16 hidden units'
+    assert rows['vocabulary'] == f'{len(checkpoint.idx_to_char)} characters'
+    last, lowest = checkpoint.perplexities[-1], min(checkpoint.perplexities)
+    assert rows['perplexity'].startswith(f'{last:f} at epoch 2; lowest {lowest:f} at epoch ')
+    assert (rows['sampling'], rows['lr'], rows['engine']) == ('random', '100.0', 'fused')
+    assert 'mxnet 1.9.1' in rows['saved with']
+
+
+def test_the_newest_run_is_the_one_that_was_saved_last(program, tmp_path):
+    for name in ['b', 'a']:
+        program('train', *SMALL, '--epochs', 1, '--sampling', 'random', '--out', f'runs/{name}')
+    assert 'runs/a/random.safetensors: Checkpoint' in program('show').stderr
+    os.utime(tmp_path / 'runs/b/random.safetensors')
+    assert 'runs/b/random.safetensors: Checkpoint' in program('show').stderr
+
+
+def test_to_write_takes_no_matplotlib(run, trained):
+    result = run('-X', 'importtime', '-m', 'rnn_scratch', 'write', trained, '--num-chars', 3)
+    assert result.returncode == 0 and 'rnn_scratch.beyond.checkpoint' in result.stderr
+    for name in ['matplotlib', 'd2lzh', 'IPython']:
+        assert not re.search(rf'\| +{name}\b', result.stderr), name
+
+
+def test_a_terminal_that_does_not_know_the_characters(run, tmp_path):
+    """The song is shown as well as can be, and the model is saved."""
+    result = run('-m', 'rnn_scratch', 'train', *SMALL, '--epochs', 1, '--pred-period', 1, '--sampling', 'random',
+                 '--out', 'here', PYTHONIOENCODING='ascii')
+    assert result.returncode == 0, result.stderr
+    assert re.search(r'^ - \?\?', result.stdout, re.MULTILINE)
+    assert load_checkpoint(tmp_path / 'here/random.safetensors').epoch == 1
+
+
+def test_the_example(run, tmp_path):
+    """The chapter from its first cell to its last; two epochs of each sampling, of which no song is due."""
+    result = run(ROOT / 'examples/train_jaychou.py', 2)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[:3] == ['will use cpu(0)', '5 (2, 1027)', '5 (2, 1027) (2, 256)']
+    assert len(lines[3]) == 12 and lines[3].startswith('分开')
+    assert lines[4:6] == ['random sampling', 'consecutive sampling']
+    folder = tmp_path / re.search(r'in (runs/\S+)\. To go on', lines[6])[1]
+    assert sorted(path.name for path in folder.iterdir()) == ['consecutive.safetensors', 'random.safetensors',
+                                                              'training.png']
+    assert [load_checkpoint(path).epoch for path in folder.glob('*.safetensors')] == [2, 2]
+    assert len(lines) == 7
+
+
+def test_the_settings_of_the_example_are_the_program_s():
+    text = (ROOT / 'examples/train_jaychou.py').read_text('utf-8')
+    assert 'num_steps, batch_size, lr, clipping_theta = 35, 32, 1e2, 1e-2\n' in text
+    assert 'pred_period, pred_len, prefixes = 50, 50, ' in text
+    args = parse_arguments(['train'])
+    assert (args.epochs, args.pred_period, args.pred_len) == (250, 50, 50)
+    assert len(text.splitlines()) <= 80
