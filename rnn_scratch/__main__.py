@@ -203,6 +203,8 @@ def train(args):
         for run in runs:
             run.path = folder / f'{run.settings["sampling"]}.safetensors'
     for run in runs:
+        run.prepare()
+    for run in runs:
         sampling = run.settings['sampling']
         print(f'{sampling} sampling ({SAMPLINGS[sampling]}), {run.settings["engine"]} engine', flush=True)
         try:

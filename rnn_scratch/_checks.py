@@ -4,6 +4,7 @@ Each check returns nothing, or raises an error of one sentence: what was wrong, 
 what to do.
 """
 import math
+import os
 import random
 import reprlib
 
@@ -275,3 +276,41 @@ def check_found(paths, folder):
     if not paths:
         raise FileNotFoundError(f'There is no checkpoint under {folder}: name one, or make one with '
                                 'python -m rnn_scratch train.')
+
+
+def check_new_file(path):
+    """A name that a file can have, and none has yet."""
+    if os.path.lexists(path):
+        what = 'a folder' if path.is_dir() else 'a file'
+        raise FileExistsError(f'There is {what} at {path} already: choose another name.')
+    for folder in path.parents:
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise NotADirectoryError(f'{path} cannot be made, because {folder} is not a folder: choose another name.')
+
+
+def check_picture_kind(path, kinds):
+    if path.suffix[1:].lower() not in kinds:
+        raise ValueError(f'The name {str(path)!r} does not say which kind of picture it is to be: end it in one of '
+                         f'{", ".join(f".{kind}" for kind in kinds)}.')
+
+
+def check_runs(checkpoints):
+    if not checkpoints:
+        raise ValueError('There is no run to draw: give at least one (name, Checkpoint).')
+
+
+def check_line(text, longest, idx_to_char):
+    """The line of a picture: not too long for one, and nothing in it that the model does not know."""
+    if not 1 <= len(text) <= longest:
+        raise ValueError(f'A picture has room for a line of 1 to {longest} characters, and this one has {len(text)}: '
+                         'give another line.')
+    unknown = sorted(set(text) - set(idx_to_char))
+    if unknown:
+        raise ValueError(f'The vocabulary of the model does not have {", ".join(map(repr, unknown))}: '
+                         'give a line of other characters.')
+
+
+def check_num_units(num_units, most, num_chars):
+    if not 1 <= num_units <= most:
+        raise ValueError('num_units, the number of hidden units to show, must be from 1 to '
+                         f'{most} for a line of {num_chars} characters, not {num_units}.')

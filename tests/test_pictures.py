@@ -1,33 +1,31 @@
-"""The two pictures: what is drawn, against the numbers that it shows; and the programs, run as a reader runs them."""
+"""The pictures: what is drawn, against the numbers that it shows; and that no file is lost for them."""
+import ast
 import itertools
 import math
 import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import rnn_scratch as d2l
-from rnn_scratch.checkpoint import Checkpoint, save_checkpoint
+from rnn_scratch.beyond import pictures
+from rnn_scratch.beyond.checkpoint import Checkpoint
 
 import numpy as np
-import plot_hidden_units
-import plot_training
 import pytest
-from conftest import ROOT
 from fontTools.fontBuilder import FontBuilder
 from fontTools.ttLib.tables._g_l_y_f import Glyph
 from matplotlib import image
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from mxnet import nd
 
-TRAINING = ROOT / 'examples/plot_training.py'
-HIDDEN = ROOT / 'examples/plot_hidden_units.py'
-NO_CHARACTER = plot_hidden_units.NO_CHARACTER
-
 
 def checkpoint(idx_to_char='abcdef ', h=9, perplexities=(7.5, 4.25, 1.125), held_out=(), engine='tutorial', **settings):
     """A model with large random weights, so that its hidden units move."""
     random, q = np.random.RandomState(0), len(idx_to_char)
     params = [nd.array(random.normal(size=shape)) for shape in [(q, h), (h, h), (h,), (h, q), (q,)]]
-    return Checkpoint(params, list(perplexities), list(idx_to_char), h, engine, settings, list(held_out))
+    return Checkpoint(params, list(perplexities), list(idx_to_char), h, engine=engine, settings=settings,
+                      held_out=list(held_out))
 
 
 def lines(fig):
@@ -38,13 +36,14 @@ def lines(fig):
 def assert_is_picture(path, height, width):
     pixels = image.imread(path, format='png')
     assert pixels.shape[0] >= height and pixels.shape[1] >= width
-    assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 10, 'there is something on it'
+    colours = (255 * pixels).astype(int) @ 256 ** np.arange(pixels.shape[2])
+    assert len(np.unique(colours)) > 10, 'there is something on it'
 
 
 def test_a_line_for_each_run():
     runs = [('a', checkpoint(sampling='random', held_out=[6.5, 5.5, 5.75])), ('b', checkpoint(sampling='consecutive')),
             ('gru', checkpoint(perplexities=[6, 5]))]
-    drawn = lines(plot_training.figure(runs))
+    drawn = lines(pictures.training_figure(runs))
     assert list(drawn) == ['uniform guess', 'random sampling', 'random sampling, held out', 'consecutive sampling',
                            'gru']
     assert drawn['random sampling'].get_xydata().tolist() == [[1, 7.5], [2, 4.25], [3, 1.125]]
@@ -57,12 +56,12 @@ def test_a_line_for_each_run():
 
 def test_runs_of_one_sampling_are_told_apart():
     runs = [(name, checkpoint(sampling='random')) for name in ['a', 'b']]
-    assert list(lines(plot_training.figure(runs)))[1:] == ['random sampling, a', 'random sampling, b']
+    assert list(lines(pictures.training_figure(runs)))[1:] == ['random sampling, a', 'random sampling, b']
 
 
 def test_the_baselines():
     runs = [('a', checkpoint(unigram_perplexity=5.5)), ('b', checkpoint(unigram_perplexity=5.5))]
-    drawn = lines(plot_training.figure(runs))
+    drawn = lines(pictures.training_figure(runs))
     assert list(drawn) == ['uniform guess', 'unigram', 'a', 'b'], 'each baseline once'
     assert list(drawn['uniform guess'].get_ydata()) == [7, 7]
     assert list(drawn['unigram'].get_ydata()) == [5.5, 5.5]
@@ -70,7 +69,7 @@ def test_the_baselines():
 
 def test_the_perplexity_axis():
     vocabulary = [chr(ord('一') + i) for i in range(1027)]
-    axes, = plot_training.figure([('a', checkpoint(vocabulary, 2, [1400, 20, 1.2], [300, 200, 400]))]).axes
+    axes, = pictures.training_figure([('a', checkpoint(vocabulary, 2, [1400, 20, 1.2], [300, 200, 400]))]).axes
     assert axes.get_yscale() == 'log'
     low, high = axes.get_ylim()
     assert low == 1 and 1400 < high < 2000
@@ -80,8 +79,8 @@ def test_the_perplexity_axis():
 
 @pytest.mark.parametrize('perplexities', [[math.inf, 1e9, 3.0], [math.inf], [7.0], []], ids=str)
 def test_odd_runs_have_a_picture(perplexities, tmp_path):
-    fig = plot_training.figure([('a', checkpoint(perplexities=perplexities))])
-    plot_training.save(fig, tmp_path / 'a.png')
+    fig = pictures.training_figure([('a', checkpoint(perplexities=perplexities))])
+    pictures.save(fig, tmp_path / 'a.png')
     axes, = fig.axes
     assert np.isfinite(axes.get_ylim()).all() and axes.get_ylim()[1] >= 7
     assert len([y for y in axes.get_yticks() if 1 <= y <= axes.get_ylim()[1]]) >= 3
@@ -90,7 +89,7 @@ def test_odd_runs_have_a_picture(perplexities, tmp_path):
 
 def test_no_label_lies_on_another():
     runs = [(f'run {i}', checkpoint(perplexities=[6, 1 + i / 100], held_out=[6, 6.9])) for i in range(11)]
-    fig = plot_training.figure(runs)
+    fig = pictures.training_figure(runs)
     FigureCanvasAgg(fig).draw()
     boxes = [text.get_window_extent() for text in fig.axes[0].texts]
     assert len(boxes) == 23
@@ -100,7 +99,7 @@ def test_no_label_lies_on_another():
 
 
 def test_a_label_stands_at_the_end_of_its_line():
-    fig = plot_training.figure([('a', checkpoint(perplexities=[6, 2]))])
+    fig = pictures.training_figure([('a', checkpoint(perplexities=[6, 2]))])
     FigureCanvasAgg(fig).draw()
     for text in fig.axes[0].texts:
         label, perplexity = text.get_text().split(': ')
@@ -110,17 +109,18 @@ def test_a_label_stands_at_the_end_of_its_line():
         assert text.get_window_extent().y0 < pixel < text.get_window_extent().y1
 
 
-def test_a_picture_is_written_whole_or_not_at_all(tmp_path):
-    class Full:
-        def savefig(self, path, format):
-            Path(path).write_bytes(b'half')
-            raise OSError('the disk is full')
+def test_a_name_in_chinese_has_its_font_or_a_number(tmp_path, monkeypatch):
+    runs = [('一', checkpoint(held_out=[6, 5, 4])), ('二', checkpoint())]
+    monkeypatch.setattr(pictures.font_manager, 'findSystemFonts', list)
+    with pytest.warns(UserWarning, match='一, 二.*the runs are numbered.*fonts-noto-cjk'):
+        fig = pictures.training_figure(runs)
+    assert list(lines(fig))[1:] == ['run 1', 'run 1, held out', 'run 2']
 
-    (tmp_path / 'a.png').write_bytes(b'the old one')
-    with pytest.raises(OSError, match='full'):
-        plot_training.save(Full(), tmp_path / 'a.png')
-    assert [file.name for file in tmp_path.iterdir()] == ['a.png']
-    assert (tmp_path / 'a.png').read_bytes() == b'the old one'
+    font = make_font(tmp_path / 'han.ttf', 'Any', '一二, ')
+    monkeypatch.setattr(pictures.font_manager, 'findSystemFonts', lambda: [font])
+    fig = pictures.training_figure(runs)
+    assert list(lines(fig))[1:] == ['一', '一, held out', '二']
+    assert {text.get_fontproperties().get_file() for text in fig.axes[0].texts} == {font}
 
 
 @pytest.mark.parametrize('engine', ['tutorial', 'fused'])
@@ -131,10 +131,10 @@ def test_the_hidden_states(engine):
     for char in text:
         H = np.tanh(W_xh['abcdef '.index(char)] + H @ W_hh + b_h)
         expected.append(H)
-    hiddens = plot_hidden_units.hidden_states(model, text)
+    hiddens = pictures.hidden_states(model, text)
     np.testing.assert_allclose(hiddens, expected, atol=1e-5)
 
-    axes, bar = plot_hidden_units.figure(model, text, 4).axes
+    axes, bar = pictures.hidden_units_figure(model, text, 4).axes
     rows = [int(label.get_text()) for label in axes.get_yticklabels()]
     assert sorted(rows) == sorted(np.argsort(np.var(expected, axis=0))[-4:])
     drawn, = axes.get_images()
@@ -147,15 +147,15 @@ def test_the_hidden_states(engine):
 def test_units_that_are_alike_are_neighbours():
     tune, other = np.array([1, -1, 1, 1, -1, -1]), np.array([-1, -1, 1, -1, 1, 1])
     hiddens = np.stack([0.8 * tune, 0.1 * tune, 0.7 * other, tune, 0.9 * other], axis=1)
-    assert plot_hidden_units.choose_units(hiddens, 4) == [3, 0, 2, 4], 'unit 1 hardly moves'
-    assert sorted(plot_hidden_units.choose_units(hiddens, 40)) == [0, 1, 2, 3, 4]
+    assert pictures.choose_units(hiddens, 4) == [3, 0, 2, 4], 'unit 1 hardly moves'
+    assert sorted(pictures.choose_units(hiddens, 40)) == [0, 1, 2, 3, 4]
 
 
 def test_the_line_that_the_model_writes_itself():
     model = checkpoint('分开了')
-    text = plot_hidden_units.line_for(model)
+    text = pictures.line_for(model)
     assert len(text) == 32 and text == d2l.predict_rnn('分开', 30, *model.model())
-    assert plot_hidden_units.line_for(model, '了开') == '了开'
+    assert pictures.line_for(model, '了开') == '了开'
 
 
 def make_font(path, name, characters, style='Regular'):
@@ -177,70 +177,204 @@ def make_font(path, name, characters, style='Regular'):
 def test_the_character_map_decides_on_the_font(tmp_path, monkeypatch):
     (tmp_path / 'broken.ttf').write_bytes(b'no font')
     fonts = [str(tmp_path / 'broken.ttf'), str(tmp_path / 'gone.ttf')]
-    monkeypatch.setattr(plot_hidden_units.font_manager, 'findSystemFonts', lambda: fonts)
-    assert Path(plot_hidden_units.find_font('plain text')).name == 'DejaVuSans.ttf'
+    monkeypatch.setattr(pictures.font_manager, 'findSystemFonts', lambda: fonts)
+    assert Path(pictures.find_font('plain text')).name == 'DejaVuSans.ttf'
     fonts.append(make_font(tmp_path / 'half.ttf', 'Noto Sans CJK SC', '分'))
-    fonts.append(make_font(tmp_path / 'boxes.ttf', 'Last Resort', '分开' + NO_CHARACTER))
-    with pytest.raises(FileNotFoundError, match="'分 开'.*fonts-noto-cjk"):
-        plot_hidden_units.find_font('分 开')
+    fonts.append(make_font(tmp_path / 'boxes.ttf', 'Last Resort', '分开' + pictures.NO_CHARACTER))
+    assert pictures.find_font('分 开') is None
     bold = make_font(tmp_path / 'a-bold.ttf', 'Any', '分开', 'Bold')
     fonts.append(bold)
-    assert plot_hidden_units.find_font('分 开') == bold, 'rather bold than nothing'
+    assert pictures.find_font('分 开') == bold, 'rather bold than nothing'
     fonts += [make_font(tmp_path / f'{name}.ttf', 'Any', '分开') for name in ['c', 'b']]
-    assert plot_hidden_units.find_font('分 开') == fonts[-1], 'the same one each time, whatever the order'
+    assert pictures.find_font('分 开') == fonts[-1], 'the same one each time, whatever the order'
 
 
-def test_the_newest_run(run, tmp_path):
-    for age, name in [(3, 'new/random'), (4, 'new/consecutive'), (1, 'new/random-best'), (9, 'old/random')]:
-        save_checkpoint(tmp_path / f'runs/{name}.json', checkpoint())
-        os.utime(tmp_path / f'runs/{name}.json', (1e9 - age, 1e9 - age))
-    found = plot_training.newest_run(tmp_path / 'runs')
-    assert [path.relative_to(tmp_path / 'runs').as_posix() for path in found] == ['new/consecutive.json',
-                                                                                 'new/random.json']
-    for script, picture in [(TRAINING, 'training.png'), (HIDDEN, 'hidden.png')]:
-        result = run(script, *(['--text', 'a face'] if script == HIDDEN else []))
-        assert (result.returncode, result.stdout) == (0, f'picture in {picture}\n'), result.stderr
-        assert_is_picture(tmp_path / picture, 300, 400)
+def test_without_a_font_the_characters_are_labelled_by_index(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures.font_manager, 'findSystemFonts', list)
+    model = checkpoint('a分 开')
+    with pytest.warns(UserWarning) as found:
+        pictures.plot_hidden_units(model, tmp_path / 'a.png', '开 分分a')
+    sentence, = (str(warning.message) for warning in found)     # nothing from matplotlib about missing characters
+    assert "'开 分分a'" in sentence and 'indices' in sentence and 'fonts-noto-cjk' in sentence
+    assert found[0].filename == __file__
+    assert_is_picture(tmp_path / 'a.png', 300, 400)
+
+    with pytest.warns(UserWarning):
+        axes, _ = pictures.hidden_units_figure(model, '开 分分a', 4).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ['3', '2', '1', '1', '0']
+    assert axes.get_xlabel() == 'index in the vocabulary'
 
 
-def test_named_checkpoints(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    save_checkpoint('a/random.json', checkpoint(sampling='random', held_out=[6, 5, 5.5]))
-    save_checkpoint('b/random.json', checkpoint(sampling='random', unigram_perplexity=5.5))
-    plot_training.main(['a/random.json', 'b/random.json', '-o', 'pictures/both.png'])
-    assert_is_picture('pictures/both.png', 500, 1000)
-    plot_hidden_units.main(['a/random.json', '--text', 'dead beef cafe', '--units', '5', '-o', 'pictures/units.png'])
-    assert_is_picture('pictures/units.png', 300, 500)
-    assert len(os.listdir('pictures')) == 2, 'no temporary file is left'
+def test_numbers_on_a_line_are_not_taken_for_indices():
+    axes, _ = pictures.hidden_units_figure(checkpoint('01'), '0110', 4).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ['0', '1', '1', '0']
+    assert axes.get_xlabel() == ''
 
 
-@pytest.mark.parametrize('script, flags, message', [
-    (TRAINING, [], 'no checkpoint under runs'),
-    (HIDDEN, ['a.json', '--text', f'a{NO_CHARACTER}'], 'No font on this machine'),
-])
-def test_a_mistake_is_one_sentence(run, tmp_path, script, flags, message):
-    save_checkpoint(tmp_path / 'a.json', checkpoint(f'abc{NO_CHARACTER}'))
+@pytest.mark.parametrize('num_indices', [60, 20000])
+def test_no_index_lies_on_another(num_indices, monkeypatch):
+    monkeypatch.setattr(pictures.font_manager, 'findSystemFonts', list)
+    vocabulary = [chr(0x4e00 + i) for i in range(num_indices)]
+    with pytest.warns(UserWarning):
+        fig = pictures.hidden_units_figure(checkpoint(vocabulary, 2), ''.join(vocabulary[-40:]), 2)
+    FigureCanvasAgg(fig).draw()
+    boxes = [label.get_window_extent() for label in fig.axes[0].get_xticklabels()]
+    assert len(boxes) == 40 and not any(map(boxes[0].overlaps, boxes[1:]))
+    assert not any(one.overlaps(other) for one, other in zip(boxes, boxes[1:]))
+    assert all(fig.bbox.contains(box.x0, box.y0) and fig.bbox.contains(box.x1, box.y1) for box in boxes)
+
+
+def test_the_pictures_are_written(tmp_path):
+    runs = [('a', checkpoint(sampling='random', held_out=[6, 5, 5.5])),
+            ('b', checkpoint(sampling='random', unigram_perplexity=5.5))]
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        pictures.plot_training(runs, tmp_path / 'new/folder/both.png')
+        pictures.plot_hidden_units(runs[0][1], str(tmp_path / 'new/folder/units.PNG'), 'dead beef cafe', 5)
+    assert_is_picture(tmp_path / 'new/folder/both.png', 500, 1000)
+    assert_is_picture(tmp_path / 'new/folder/units.PNG', 300, 500)
+    assert len(os.listdir(tmp_path / 'new/folder')) == 2, 'no temporary file is left'
+
+
+@pytest.mark.parametrize('name, start', [('a.pdf', b'%PDF-'), ('a.svg', b'<?xml'), ('a.b.png', b'\x89PNG')])
+def test_the_ending_chooses_the_kind(name, start, tmp_path):
+    pictures.plot_hidden_units(checkpoint(), tmp_path / name, 'fade', 3)
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize('name', ['a.nonsense', 'a', '.png', 'a.png.'])
+@pytest.mark.parametrize('plot', [pictures.plot_training, pictures.plot_hidden_units])
+def test_an_unknown_ending_is_refused_before_any_work(plot, name, tmp_path):
+    with pytest.raises(ValueError, match=rf'{name}.*\.pdf, .*\.png, .*\.svg.*\.$'):
+        plot(None, tmp_path / 'folder' / name)      # None: a model that nothing can be done with
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize('plot', [pictures.plot_training, pictures.plot_hidden_units])
+def test_what_is_there_is_never_overwritten(plot, tmp_path):
+    (tmp_path / 'file.png').write_bytes(b'the old one')
+    (tmp_path / 'folder.png').mkdir()
+    (tmp_path / 'link.png').symlink_to('nowhere')
     before = sorted(tmp_path.iterdir())
-    result = run(script, *flags)
-    assert (result.returncode, result.stdout) == (1, '')
-    sentence, = result.stderr.splitlines()
-    assert message in sentence
-    assert sorted(tmp_path.iterdir()) == before, 'there is no picture'
+    for name, what in [('file.png', 'a file'), ('folder.png', 'a folder'), ('link.png', 'a file')]:
+        with pytest.raises(FileExistsError, match=f'^There is {what} at .*{name} already: choose another name.$'):
+            plot(None, tmp_path / name)
+    with pytest.raises(NotADirectoryError, match='new/a.png cannot be made, because .*file.png is not a folder'):
+        plot(None, tmp_path / 'file.png/new/a.png')
+    assert sorted(tmp_path.iterdir()) == before and (tmp_path / 'file.png').read_bytes() == b'the old one'
 
 
-@pytest.mark.parametrize('script, flags, message', [
-    (plot_training, ['nowhere.json'], 'no checkpoint at nowhere.json'),
-    (plot_training, ['a.json', '-o', 'a.nonsense'], 'nonsense'),
-    (plot_hidden_units, [], 'no checkpoint under runs'),
-    (plot_hidden_units, ['nowhere.json'], 'no checkpoint at nowhere.json'),
-    (plot_hidden_units, ['a.json'], "'分', '开'"),
-    (plot_hidden_units, ['a.json', '--text', 'abx'], "'x'"),
-    (plot_hidden_units, ['a.json', '--text', 'ab', '--units', '0'], '--units'),
+class Drawing:
+    """In place of a figure: writes what it is given, and then does what it is told."""
+
+    def __init__(self, content, then=lambda: None):
+        self.content, self.then = content, then
+
+    def savefig(self, path, format):
+        Path(path).write_bytes(self.content)
+        self.then()
+
+
+@pytest.fixture(params=['hard links', 'no hard links'])
+def file_system(request, monkeypatch):
+    """The disk as it is, and as a disk that knows no hard links."""
+    def refuse(source, target):
+        raise PermissionError(1, 'Operation not permitted')
+
+    if request.param == 'no hard links':
+        monkeypatch.setattr(os, 'link', refuse)
+
+
+@pytest.mark.parametrize('error', [OSError('the disk is full'), OSError(28, 'No space left'), KeyboardInterrupt()])
+def test_a_picture_is_written_whole_or_not_at_all(error, file_system, tmp_path):
+    def fail(*_):
+        raise error
+
+    expected = 'a.png.*(full|No space left).*another place' if isinstance(error, OSError) else None
+    with pytest.raises(type(error), match=expected):
+        pictures.save(Drawing(b'half', fail), tmp_path / 'a.png')
+    assert os.listdir(tmp_path) == []
+    pictures.save(Drawing(b'whole'), tmp_path / 'a.png')
+    assert (tmp_path / 'a.png').read_bytes() == b'whole'
+
+
+def test_a_name_that_was_taken_is_given_back(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise OSError(5, 'Input/output error')
+
+    monkeypatch.setattr(os, 'link', refuse)
+    monkeypatch.setattr(os, 'replace', refuse)
+    with pytest.raises(OSError, match='Input/output'):
+        pictures.save(Drawing(b'whole'), tmp_path / 'a.png')
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_comes_while_the_picture_is_drawn_stays(file_system, tmp_path):
+    path = tmp_path / 'a.png'
+    with pytest.raises(FileExistsError, match='There is a file at .*a.png already: choose another name'):
+        pictures.save(Drawing(b'the second', lambda: path.write_bytes(b'the first')), path)
+    assert path.read_bytes() == b'the first' and os.listdir(tmp_path) == ['a.png']
+
+
+def test_of_many_at_once_one_gets_the_name(file_system, tmp_path):
+    path = tmp_path / 'a.png'
+
+    def save(i):
+        try:
+            pictures.save(Drawing(b'%d' % i), path)
+        except FileExistsError:
+            return None
+        return b'%d' % i
+
+    with ThreadPoolExecutor(16) as threads:
+        for _ in range(10):
+            winner, = filter(None, threads.map(save, range(16)))
+            assert path.read_bytes() == winner
+            path.unlink()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_free_name(tmp_path):
+    names = []
+    for _ in range(3):
+        names.append(pictures.free_name(str(tmp_path / 'training.png')))
+        names[-1].touch()
+    assert [name.name for name in names] == ['training.png', 'training-2.png', 'training-3.png']
+    assert {name.parent for name in names} == {tmp_path}
+    (tmp_path / 'link.pdf').symlink_to('nowhere')
+    assert pictures.free_name(tmp_path / 'link.pdf').name == 'link-2.pdf'
+
+
+@pytest.mark.parametrize('text, num_units, message', [
+    (None, 40, "'分', '开'"),
+    ('abx', 40, "'x'"),
+    ('', 40, '1 to 300 characters.* 0'),
+    ('a' * 10000, 40, '1 to 300 characters.* 10000'),
+    ('ab', 0, 'num_units.*not 0'),
+    ('ab', -1, 'num_units.*not -1'),
+    ('ab', 301, 'num_units.* 1 to 300 .*not 301'),
+    ('a' * 300, 101, 'num_units.* 1 to 100 .*not 101'),
 ])
-def test_other_mistakes(tmp_path, monkeypatch, script, flags, message):
-    monkeypatch.chdir(tmp_path)
-    save_checkpoint('a.json', checkpoint('abc'))
-    before = sorted(tmp_path.iterdir())
-    with pytest.raises((OSError, ValueError), match=message):
-        script.main(flags)
-    assert sorted(tmp_path.iterdir()) == before, 'there is no picture'
+def test_a_mistake_is_one_sentence(text, num_units, message, tmp_path):
+    with pytest.raises(ValueError, match=message) as error:
+        pictures.plot_hidden_units(checkpoint('abc'), tmp_path / 'a.png', text, num_units)
+    assert '\n' not in str(error.value)
+    assert os.listdir(tmp_path) == [], 'there is no picture'
+
+
+def test_no_run_is_no_picture(tmp_path):
+    with pytest.raises(ValueError, match='no run to draw'):
+        pictures.plot_training([], tmp_path / 'a.png')
+    assert os.listdir(tmp_path) == []
+
+
+def test_matplotlib_is_imported_by_this_module_alone():
+    importing = {}
+    for path in Path(d2l.__file__).parent.rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text('utf-8'))):
+            modules = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                modules = [f'{node.module}.{name.name}' for name in node.names]
+            importing.setdefault(path.name, set()).update(name for name in modules if name.startswith('matplotlib'))
+    assert {name for name, modules in importing.items() if modules} == {'pictures.py'}
+    assert not any('pyplot' in name for name in importing['pictures.py']), 'pyplot keeps every figure in memory'

@@ -1,69 +1,146 @@
-"""Beyond the chapter: draw perplexity by epoch, of training and held-out text, by both samplings, with two baselines.
+"""Beyond the chapter: every picture that the package draws.
 
-python examples/plot_training.py                                                    (the newest run)
-python examples/plot_training.py runs/20261123-120000/random.json -o random.png
+    checkpoint = load_checkpoint('songs.safetensors')
+    plot_training([('songs', checkpoint)], 'training.png')      # perplexity by epoch
+    plot_hidden_units(checkpoint, 'hidden.pdf', text='分开')     # what the hidden units do while the model reads
+
+The ending of the name chooses the kind of the picture. A file that is there already is never overwritten.
 """
-import argparse
 import math
 import os
-import sys
 import uuid
+import warnings
 from pathlib import Path
 
-from rnn_scratch.checkpoint import load_checkpoint
-
+import matplotlib
+import numpy as np
+from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from mxnet import nd
+
+from .._checks import check_line, check_new_file, check_num_units, check_picture_kind, check_runs
+from ..onehot import to_onehot
 
 GREY = '0.45'
+PREFIX, NUM_CHARS = '分开', 30      # the line that is read where none is given: the prefix and what the model writes
+LONGEST, MOST_UNITS = 300, 300      # characters and units
+LARGEST = 30_000                    # characters times units: to draw so many takes 3 seconds and 0.8 GB of memory
+SPACE = '\u2423'                    # how a space is shown; matplotlib's own font has it
+OWN_FONT = str(Path(matplotlib.get_data_path(), 'fonts/ttf/DejaVuSans.ttf'))
+# No character has this code point. A font that has it shows the same box for everything that it does not know.
+NO_CHARACTER = '\U00050000'
 
 
-def parse_arguments(argv):
-    parser = argparse.ArgumentParser(description='Draw the perplexity of each epoch of one or more training runs.')
-    parser.add_argument('checkpoints', nargs='*', type=Path, metavar='CHECKPOINT',
-                        help='a .json file that training left (default: those of the newest folder under runs/)')
-    parser.add_argument('-o', '--output', type=Path, default='training.png', metavar='PICTURE',
-                        help='where it goes (default: training.png)')
-    return parser.parse_args(argv)
+def plot_training(checkpoints, path):
+    """Draw perplexity by epoch, of training and of held-out text, with two baselines.
+
+        plot_training([('songs', checkpoint)], 'training.png')
+        plot_training([('random', one), ('consecutive', other)], free_name('training.png'))
+
+    A curve for each run, and a broken one for its held-out text. The baselines are a uniform guess, and (where the run
+    measured it) a guess by how frequent each character is.
+
+    Parameters
+    ----------
+    checkpoints : list of (name, Checkpoint)
+        The name is shown where the kind of sampling does not tell the runs apart.
+    path : str or path
+        Where the picture goes, whole or not at all. The ending chooses the kind: .png, .pdf, .svg. The folder is made.
+
+    Raises
+    ------
+    ValueError
+        The ending is not one that matplotlib can write, or the list is empty.
+    FileExistsError
+        There is a file of that name already. `free_name` finds a name that is free.
+    OSError
+        The picture cannot be written there.
+
+    Warns
+    -----
+    UserWarning
+        No font on this machine has the characters of the names: the runs are numbered instead.
+    """
+    path = new_picture(path)
+    check_runs(checkpoints)
+    save(training_figure(checkpoints), path)
 
 
-def newest_run(runs='runs'):
-    """The checkpoints of the folder that was last saved to, the newest one last; not the best ones beside them."""
-    def saved(path):
-        return path.stat().st_mtime_ns, path
+def plot_hidden_units(checkpoint, path, text=None, num_units=40):
+    """Draw what the hidden units do while the model reads a line: a heat map of H.
 
-    found = sorted((path for path in Path(runs).glob('*/*.json') if not path.stem.endswith('-best')), key=saved)
-    if not found:
-        raise FileNotFoundError(f'There is no checkpoint under {runs}: name one, or make one with '
-                                'python examples/train_jaychou.py.')
-    return [path for path in found if path.parent == found[-1].parent]
+        plot_hidden_units(checkpoint, 'hidden.png')
+        plot_hidden_units(checkpoint, 'hidden.pdf', text='分开', num_units=20)
+
+    A row for each unit, a column for each character: what the unit is after the model has read the character, from -1
+    (blue) to 1 (red). A space is shown as ␣.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    path : str or path
+        Where the picture goes, whole or not at all. The ending chooses the kind: .png, .pdf, .svg. The folder is made.
+    text : str, optional
+        The line to read, of 1 to 300 characters. If not given: 分开 and the 30 characters that the model writes
+        after it.
+    num_units : int
+        How many units to show: those that change most along the line. 1 to 300, or to 100 for the longest line.
+
+    Raises
+    ------
+    ValueError
+        The ending is not one that matplotlib can write; the line is too long or has a character that the model does
+        not know; or num_units is out of bounds.
+    FileExistsError
+        There is a file of that name already. `free_name` finds a name that is free.
+    OSError
+        The picture cannot be written there.
+
+    Warns
+    -----
+    UserWarning
+        No font on this machine has all the characters: their indices in the vocabulary are shown instead.
+    """
+    path = new_picture(path)
+    text = line_for(checkpoint, text)
+    check_num_units(num_units, min(MOST_UNITS, LARGEST // len(text)), len(text))
+    save(hidden_units_figure(checkpoint, text, num_units), path)
 
 
-def name_runs(checkpoints):
-    """A label for each (name, Checkpoint): its sampling, with the name where that does not tell them apart."""
-    samplings = [checkpoint.settings.get('sampling') for _, checkpoint in checkpoints]
-    labels = []
-    for (name, _), sampling in zip(checkpoints, samplings):
-        if sampling not in ('random', 'consecutive'):
-            labels.append(name)
-        elif samplings.count(sampling) == 1:
-            labels.append(f'{sampling} sampling')
-        else:
-            labels.append(f'{sampling} sampling, {name}')
-    return labels
+def free_name(path):
+    """The name itself or, where there is a file of that name, the first free one of name-2, name-3 and so on.
+
+        free_name('training.png')       # training.png, or training-2.png if there is a training.png
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    path
+        Another program may take the name before you do. Then the picture is refused, and nothing is overwritten.
+    """
+    path = free = Path(path)
+    number = 2
+    while os.path.lexists(free):
+        free = path.with_name(f'{path.stem}-{number}{path.suffix}')
+        number += 1
+    return free
 
 
-def baselines(checkpoints):
-    """What to compare with, as (label, perplexity), each once: guessing, and knowing how frequent characters are."""
-    uniform = {len(checkpoint.idx_to_char) for _, checkpoint in checkpoints}
-    unigram = {checkpoint.settings.get('unigram_perplexity') for _, checkpoint in checkpoints} - {None}
-    return [('uniform guess', p) for p in sorted(uniform)] + [('unigram', p) for p in sorted(unigram)]
+# Perplexity by epoch
 
-
-def figure(checkpoints):
+def training_figure(checkpoints):
     """The picture of a list of (name, Checkpoint), as a matplotlib Figure."""
+    names = name_runs(checkpoints)
+    names, font = readable(', '.join(names), names, [f'run {i + 1}' for i in range(len(names))],
+                           'the runs are numbered')
     curves = []     # label, perplexities, style
-    for i, (label, (_, checkpoint)) in enumerate(zip(name_runs(checkpoints), checkpoints)):
+    for i, (label, (_, checkpoint)) in enumerate(zip(names, checkpoints)):
         curves.append((label, checkpoint.perplexities, {'color': f'C{i}', 'linestyle': '-'}))
         if checkpoint.held_out:
             curves.append((f'{label}, held out', checkpoint.held_out, {'color': f'C{i}', 'linestyle': '--'}))
@@ -95,11 +172,32 @@ def figure(checkpoints):
         axes.plot(range(1, len(perplexities) + 1), perplexities, label=label, marker=marker, clip_on=False,
                   **style)
         ends.append((label, perplexities[-1] if perplexities else math.nan, style['color']))
-    label_ends(axes, ends)
+    label_ends(axes, ends, font)
     return fig
 
 
-def label_ends(axes, ends):
+def name_runs(checkpoints):
+    """A label for each (name, Checkpoint): its sampling, with the name where that does not tell them apart."""
+    samplings = [checkpoint.settings.get('sampling') for _, checkpoint in checkpoints]
+    labels = []
+    for (name, _), sampling in zip(checkpoints, samplings):
+        if sampling not in ('random', 'consecutive'):
+            labels.append(name)
+        elif samplings.count(sampling) == 1:
+            labels.append(f'{sampling} sampling')
+        else:
+            labels.append(f'{sampling} sampling, {name}')
+    return labels
+
+
+def baselines(checkpoints):
+    """What to compare with, as (label, perplexity), each once: guessing, and knowing how frequent characters are."""
+    uniform = {len(checkpoint.idx_to_char) for _, checkpoint in checkpoints}
+    unigram = {checkpoint.settings.get('unigram_perplexity') for _, checkpoint in checkpoints} - {None}
+    return [('uniform guess', p) for p in sorted(uniform)] + [('unigram', p) for p in sorted(unigram)]
+
+
+def label_ends(axes, ends, font):
     """Write (label, perplexity, colour) to the right of the axes, as near to its height as the others leave room."""
     low, high = (math.log(limit) for limit in axes.get_ylim())
     ends = sorted((min(1, (math.log(p) - low) / (high - low)), f'{label}: {p:.4g}', colour)
@@ -110,39 +208,169 @@ def label_ends(axes, ends):
     for i in reversed(range(len(ends))):                # and down again below the upper edge
         heights[i] = min(heights[i], 1 - gap * (len(ends) - 1 - i))
     for height, (_, text, colour) in zip(heights, ends):
-        axes.text(1.02, height, text, color=colour, va='center', transform=axes.transAxes, parse_math=False)
+        axes.text(1.02, height, text, color=colour, va='center', transform=axes.transAxes, parse_math=False,
+                  fontproperties=font)
+
+
+# Hidden units
+
+def line_for(checkpoint, text=None):
+    """The line to read: the one that is given, or one that the model writes."""
+    check_line(PREFIX if text is None else text, LONGEST, checkpoint.idx_to_char)
+    return checkpoint.predict(PREFIX, NUM_CHARS) if text is None else text
+
+
+def hidden_states(checkpoint, text):
+    """H after each character of a text of T characters: array (T, h)."""
+    rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, _, char_to_idx = checkpoint.model()
+    indices = nd.array([char_to_idx[char] for char in text], ctx=ctx)   # (T,)
+    state, hiddens = init_rnn_state(1, num_hiddens, ctx), []
+    for X in to_onehot(indices, vocab_size):                            # (1, d)
+        _, state = rnn([X], state, params)
+        hiddens.append(state[0].asnumpy())                              # (1, h)
+    return np.concatenate(hiddens)
+
+
+def choose_units(hiddens, num_units):
+    """The units that change most along the line (largest variance), each next to the one most like it.
+
+    Four units while three characters are read. The first and the last do nearly the same, the third nearly nothing:
+
+    >>> hiddens = np.array([[0.9, -0.7, 0.1, 1.0], [-0.9, -0.7, 0.1, -1.0], [0.9, 0.7, 0.2, 1.0]])
+    >>> choose_units(hiddens, 3)
+    [3, 0, 1]
+
+    The first is the one that changes most. Then comes, again and again, the nearest of those that are left. So units
+    that switch at the same characters form visible blocks.
+
+    Parameters
+    ----------
+    hiddens : array (T, h)
+    num_units : int
+        1 or more; if it is more than h, all h are chosen.
+
+    Returns
+    -------
+    list of int
+    """
+    left = np.argsort(-hiddens.var(axis=0), kind='stable')[:num_units].tolist()
+    chosen = [left.pop(0)]
+    while left:
+        distances = np.square(hiddens[:, left] - hiddens[:, chosen[-1:]]).sum(axis=0)
+        chosen.append(left.pop(distances.argmin()))
+    return chosen
+
+
+def hidden_units_figure(checkpoint, text, num_units):
+    """The picture, as a matplotlib Figure: a row for each chosen unit, a column for each character."""
+    indices = [str(checkpoint.idx_to_char.index(char)) for char in text]
+    labels, font = readable(text, list(text), indices, 'their indices in the vocabulary are shown')
+    hiddens = hidden_states(checkpoint, text)
+    units = choose_units(hiddens, num_units)
+    fig = Figure(figsize=(max(4, 0.27 * len(text) + 1.5), max(3, 0.16 * len(units) + 0.6)), dpi=120,
+                 layout='constrained')
+    axes = fig.add_subplot()
+    image = axes.imshow(hiddens[:, units].T, cmap='RdBu_r', vmin=-1, vmax=1, aspect='auto', interpolation='nearest')
+    fig.colorbar(image, label='H after the character', ticks=[-1, -0.5, 0, 0.5, 1], pad=0.01, aspect=40)
+    axes.set_xticks(range(len(text)), [SPACE if label.isspace() else label for label in labels], parse_math=False)
+    for label in axes.get_xticklabels():
+        if label.get_text() != SPACE:
+            label.set_fontproperties(font)
+        label.set_size(13)
+    if labels is indices:       # wider than a column
+        axes.tick_params('x', rotation=90, labelsize=9)
+        axes.set_xlabel('index in the vocabulary')
+    axes.set_yticks(range(len(units)), units, size=7)
+    axes.tick_params(length=0)
+    axes.set_ylabel('hidden unit')
+    return fig
+
+
+# Fonts
+
+def readable(text, labels, instead, what):
+    """The labels, with a font that has all their characters; where there is none, what stands in their place.
+
+    Parameters
+    ----------
+    text : str
+        All labels together.
+    labels, instead : list of str
+    what : str
+        What the second list is, for the warning.
+
+    Returns
+    -------
+    list of str, FontProperties
+    """
+    font = find_font(text)
+    if font is None:
+        warnings.warn(f'No font on this machine has all the characters of {text!r}, so {what} in the picture: install '
+                      'one (Debian and Ubuntu: apt-get install fonts-noto-cjk or fonts-wqy-microhei; macOS comes with '
+                      'one).', stacklevel=4)
+        return instead, FontProperties(fname=OWN_FONT)
+    return labels, FontProperties(fname=font)
+
+
+def find_font(text):
+    """The path of a font on this machine that has every character of a text; None where there is none.
+
+    The character maps of the font files decide, not their names. matplotlib's own font comes first, then those that
+    call themselves regular. The files are looked for anew, because matplotlib's list of fonts may be older than they.
+    """
+    codes = {ord(char) for char in text if not char.isspace()}
+    found = []
+    for path in [OWN_FONT, *sorted(font_manager.findSystemFonts())]:
+        try:
+            font = FT2Font(path)
+        except (OSError, RuntimeError):     # damaged, or of a kind that matplotlib cannot draw
+            continue
+        if all(map(font.get_char_index, codes)) and not font.get_char_index(ord(NO_CHARACTER)):
+            if path == OWN_FONT or font.style_name == 'Regular':
+                return path
+            found.append(path)
+    return found[0] if found else None
+
+
+# Files
+
+def new_picture(path):
+    """The path of a picture that can be written, checked before any work is done."""
+    path = Path(path)
+    # PGF is for LaTeX only, and a picture of it is several files.
+    check_picture_kind(path, sorted(set(Figure().canvas.get_supported_filetypes()) - {'pgf'}))
+    check_new_file(path)
+    return path
 
 
 def save(fig, path):
-    """Write a picture, whole or not at all; its kind is the ending of the name."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.stem}-{uuid.uuid4().hex}.tmp')
+    """Write a figure to a file of a new name, whole or not at all."""
+    temporary = path.with_name(f'.{uuid.uuid4().hex}.tmp')
     try:
-        fig.savefig(temporary, format=path.suffix[1:] or 'png')
-        os.replace(temporary, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fig.savefig(temporary, format=path.suffix[1:].lower())
+        with open(temporary, 'rb') as file:
+            os.fsync(file.fileno())
+        put(temporary, path)
+    except OSError as error:
+        check_new_file(path)        # another program may have taken the name in the meantime
+        raise OSError(f'The picture cannot be written to {path} ({error.strerror or error}): '
+                      'choose another place, or make room there.') from error
     finally:
-        if temporary.exists():
+        if os.path.lexists(temporary):
             temporary.unlink()
 
 
-def plot(checkpoints, path):
-    """Draw a list of (name, Checkpoint) into a file."""
-    save(figure(checkpoints), path)
-
-
-def main(argv=None):
-    args = parse_arguments(argv)
-    paths = args.checkpoints or newest_run()
-    names = [path.stem for path in paths]
-    if len(set(names)) < len(names):        # random.json of one folder beside random.json of another
-        names = [str(path.with_suffix('')) for path in paths]
-    plot([(name, load_checkpoint(path)) for name, path in zip(names, paths)], args.output)
-    print(f'picture in {args.output}')
-
-
-if __name__ == '__main__':
+def put(temporary, path):
+    """Give a complete file its name in one step, unless there is a file of that name."""
     try:
-        main()
-    except (OSError, ValueError) as error:
-        sys.exit(str(error))
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:     # a file system without hard links, as on a USB stick: take the name first, then the place
+        open(path, 'x').close()
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            path.unlink()
+            raise

@@ -84,6 +84,24 @@ class Run:
     def epoch(self):
         return self.last.epoch if self.last else 0
 
+    def prepare(self):
+        """Find out now, while there is nothing to lose, whether the files can be written.
+
+        Raises
+        ------
+        OSError, ValueError
+            Nothing can be written into the folder; of a new run, a file is in the way.
+        """
+        if self.last is None:
+            _checks.check_free(self.path, self.best_path())
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path.parent) as file:
+                file.write(bytes(1))
+        except OSError as error:
+            raise OSError(f'Nothing can be written into the folder {self.path.parent} ({error.strerror}): choose '
+                          'another one with --out.') from error
+
     def train(self):
         """Train up to args.epochs, or until there is a reason to stop early; save, whatever ends it.
 
@@ -93,16 +111,11 @@ class Run:
             Ctrl-C, SIGTERM or SIGHUP; the last whole epoch is saved.
         FloatingPointError
             The parameters have grown beyond all bounds; the last whole epoch is saved.
-        OSError, ValueError
-            A file is in the way, or nothing can be written into the folder: found before the first epoch.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        check_writable(self.path.parent)
         settings, vocab_size = self.settings, self.corpus[3]
         random.seed(settings['seed'])           # shuffles the mini-batches of random sampling
         mx_random.seed(settings['seed'])        # draws the parameters
         if self.last is None:
-            _checks.check_free(self.path, self.best_path())
             self.params = d2l.get_params(vocab_size, settings['hidden'], vocab_size, self.ctx)
         else:
             random.setstate(self.last.random_state)
@@ -229,16 +242,6 @@ def stop_signals():
     finally:
         for number, handler in zip(numbers, before):
             signal.signal(number, handler)
-
-
-def check_writable(folder):
-    """Find out now, while there is nothing to lose, whether files can be written into a folder."""
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(1))
-    except OSError as error:
-        raise OSError(f'Nothing can be written into the folder {folder} ({error.strerror}): choose another one with '
-                      '--out.') from error
 
 
 def new_folder():
