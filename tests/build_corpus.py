@@ -2,7 +2,9 @@
 
 python tests/build_corpus.py
 """
+import re
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 TEXT = Path(__file__).resolve().parent.parent / 'data' / 'jaychou_lyrics.txt'
@@ -16,7 +18,16 @@ def check(text):
     assert '分开' in window and '不分开' in window, 'the prefixes of the chapter are missing'
     assert len(text) >= 10500, f'{len(text)} characters in all, fewer than 10500'
     assert all(line == line.strip() for line in text.split('\n')), 'a line begins or ends with a space'
-    assert text.endswith('\n') and '\n\n\n' not in text, 'one blank line between songs, one line end at the end'
+    assert text.endswith('\n') and not text.endswith('\n\n'), 'one line end at the end'
+    assert '\n\n\n' not in text and not text.startswith('\n'), 'one blank line between songs, none before the first'
+    others = re.sub(r'[\u4e00-\u9fff \n]', '', text)
+    assert not others, f'only Chinese characters, spaces and line ends, not {others!r}'
+    assert '  ' not in text, 'one space is one pause'
+    # The rare characters are spread over the songs: no song is there only to hold them.
+    counts = Counter(window)
+    for song in text[:10000].split('\n\n'):
+        once = [char for char in song if counts[char] == 1]
+        assert len(once) <= 20, f'{len(once)} characters occur only in the song «{song[:12]}», more than 20'
 
 
 def build():
