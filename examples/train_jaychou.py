@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import rnn_scratch as d2l
-from rnn_scratch.beyond import fused as engine      # `import rnn_scratch as engine` takes the chapter's own operators
+from rnn_scratch.beyond import fused as engine  # `import rnn_scratch as engine` takes the chapter's own operators
 from rnn_scratch.beyond.checkpoint import Checkpoint, save_checkpoint
 from rnn_scratch.beyond.pictures import plot_training
 

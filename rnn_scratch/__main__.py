@@ -93,8 +93,8 @@ def add_train(commands):
     parser.set_defaults(run=train)
     what = parser.add_argument_group('what is trained, and with what')
     what.add_argument('--sampling', choices=['random', 'consecutive', 'both'],
-                      help='how mini-batches are cut from the text: at random places (随机采样), or one after the other '
-                           '(相邻采样) (default: both, in turn)')
+                      help='how mini-batches are cut from the text: at random places (随机采样), or one after the '
+                           'other (相邻采样) (default: both, in turn)')
     what.add_argument('--corpus', metavar='PATH', help='a text in UTF-8, or a zip archive with one in it '
                       '(default: the lyrics that come with the package)')
     for flag, default, text in SETTINGS:

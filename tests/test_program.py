@@ -260,8 +260,8 @@ def test_a_song_is_written(program, trained):
     greedy = program('write', '--num-chars', 30, '--temperature', 0)
     assert greedy.returncode == 0, greedy.stderr
     assert greedy.stdout == d2l.predict_rnn('分开', 30, *model).replace(' ', '\n') + '\n'
-    drawn = program('write', trained, '--prefix', '雨', '--num-chars', 30, '--temperature', 1.5, '--top-k', 9, '--top-p',
-                    0.9, '--seed', 8)
+    drawn = program('write', trained, '--prefix', '雨', '--num-chars', 30, '--temperature', 1.5, '--top-k', 9,
+                    '--top-p', 0.9, '--seed', 8)
     text = d2l.predict_rnn('雨', 30, *model, pick=sampler(1.5, 9, 0.9, 8))
     assert drawn.stdout == text.replace(' ', '\n') + '\n'
 

@@ -1,4 +1,4 @@
-"""A run that was stopped and resumed is the run that was never stopped, to the bit."""
+"""A run that was stopped and resumed is the run that was never stopped, to the bit; and nothing is lost."""
 import os
 import random
 import re
@@ -7,22 +7,21 @@ import subprocess
 import sys
 import time
 
-from rnn_scratch.checkpoint import load_checkpoint
+import rnn_scratch as d2l
+from rnn_scratch.beyond.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
+import mxnet as mx
 import numpy as np
 import pytest
-from conftest import ROOT
 
-TRAIN = ROOT / 'examples/train_jaychou.py'
-EPOCHS = 80
 SMALL = ['--num-chars', '1000', '--hidden', '16', '--batch-size', '4', '--num-steps', '10', '--holdout', '0.1',
          '--pred-period', '5', '--pred-len', '10']
 
 
 def start(folder, *arguments):
-    # A program in the background of a shell does not get Ctrl-C; the tests may be that, the program here must not be.
-    return subprocess.Popen([sys.executable, TRAIN, *map(str, arguments)], cwd=folder, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, encoding='utf-8',
+    """A training run in a process of its own, which receives Ctrl-C even where the tests run in the background."""
+    return subprocess.Popen([sys.executable, '-m', 'rnn_scratch', 'train', *map(str, arguments)], cwd=folder,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding='utf-8',
                             env={**os.environ, 'PYTHONIOENCODING': 'utf-8', 'PYTHONUNBUFFERED': '1'},
                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
 
@@ -34,21 +33,10 @@ def finish(process, returncode=0):
     return printed
 
 
-def digits(printed):
-    """The printed lines of the chapter, less the seconds."""
-    return re.findall(r'epoch .*perplexity \S+,|^ - .*|^held out.*', printed, re.MULTILINE)
-
-
-def kill(process):
-    assert process.poll() is None, process.stderr.read()
-    process.kill()
-    return finish(process, -signal.SIGKILL)
-
-
 def until_epoch(process, epoch):
-    """Read what is printed up to and including the line of this epoch."""
+    """Read what is printed up to and including the last line of this epoch."""
     printed = ''
-    while f'epoch {epoch},' not in printed:
+    while not re.search(f'epoch {epoch},[^$]*held out.*\n', printed):
         line = process.stdout.readline()
         assert line, process.stderr.read()
         printed += line
@@ -56,72 +44,108 @@ def until_epoch(process, epoch):
 
 
 def stop_by_epochs(folder, *flags):
-    return finish(start(folder, *SMALL, *flags, '--epochs', 7, '--out', '.'))
+    return finish(start(folder, *SMALL, *flags, '--epochs', 7))
 
 
-def stop_by_ctrl_c(folder, *flags):
+def stop_by_signals(*numbers):
     """In the middle of the sixth epoch or soon after."""
-    process = start(folder, *SMALL, *flags, '--epochs', 2000, '--out', '.')
-    printed = until_epoch(process, 5)
-    process.send_signal(signal.SIGINT)
-    rest = finish(process, 130)
-    assert re.search(r'stopped after epoch \d+ and saved to \w+\.json; to go on:\n'
-                     r'python .*train_jaychou\.py --resume \w+\.json --epochs 2000 --pred-period 5 --pred-len 10 '
-                     '--save-every 50\n', rest), rest
-    return printed + rest
+    def stop(folder, *flags):
+        process = start(folder, *SMALL, *flags, '--epochs', 100000)
+        printed = until_epoch(process, 5)
+        for number in numbers:
+            process.send_signal(number)
+        rest = finish(process, 128 + numbers[0])
+        assert re.search(r'stopped after epoch \d+ and saved to stopped/\w+\.safetensors; to go on:\n'
+                         r'python -m rnn_scratch train --resume stopped/\w+\.safetensors --epochs 100000 '
+                         '--pred-period 5 --pred-len 10 --save-every 50\n', rest), rest
+        return printed + rest
+    return stop
 
 
 def stop_by_kill(folder, *flags):
     """After some saves, at any moment."""
-    process = start(folder, *SMALL, *flags, '--epochs', 2000, '--save-every', 1, '--out', '.')
-    return until_epoch(process, 5) + kill(process)
+    process = start(folder, *SMALL, *flags, '--epochs', 100000, '--save-every', 1)
+    printed = until_epoch(process, 5)
+    process.kill()
+    return printed + finish(process, -signal.SIGKILL)
 
 
-@pytest.fixture(scope='module', params=[('random', 'tutorial'), ('consecutive', 'fused')], ids='-'.join)
-def straight(request, tmp_path_factory):
-    """Many epochs without a stop, more than a stopped run can have done: sampling, engine, folder, what was printed."""
-    sampling, engine = request.param
-    folder = tmp_path_factory.mktemp(sampling)
-    process = start(folder, *SMALL, '--sampling', sampling, '--engine', engine, '--epochs', EPOCHS, '--out', '.')
-    return sampling, engine, folder, finish(process)
+def stop_by_a_closed_pipe(folder, *flags):
+    """As `… | head -1` does: the next line that is printed cannot be written."""
+    process = start(folder, *SMALL, *flags, '--epochs', 100000)
+    printed = until_epoch(process, 5)
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), errors) == (1, '')
+    return printed
 
 
-@pytest.mark.parametrize('stop', [stop_by_epochs, stop_by_ctrl_c, stop_by_kill])
-def test_bit_by_bit(tmp_path, straight, stop):
-    sampling, engine, straight_folder, straight_printed = straight
-    first = stop(tmp_path, '--sampling', sampling, '--engine', engine)
-    assert load_checkpoint(tmp_path / f'{sampling}.json').epoch < EPOCHS
-    second = finish(start(tmp_path, '--resume', f'{sampling}.json', '--epochs', EPOCHS, '--pred-period', 5,
-                          '--pred-len', 10))
-    first, second, whole = digits(first), digits(second), digits(straight_printed)
-    # A line that was printed after the last save is printed again.
-    assert first == whole[:len(first)] and second == whole[-len(second):] and len(first) + len(second) >= len(whole)
+@pytest.mark.parametrize('stop, sampling, engine', [
+    (stop_by_epochs, 'random', 'tutorial'),
+    (stop_by_epochs, 'consecutive', 'fused'),
+    (stop_by_signals(signal.SIGINT), 'random', 'tutorial'),
+    (stop_by_signals(signal.SIGINT, signal.SIGINT), 'consecutive', 'fused'),
+    (stop_by_signals(signal.SIGTERM), 'random', 'fused'),
+    (stop_by_signals(signal.SIGHUP), 'consecutive', 'fused'),
+    (stop_by_kill, 'random', 'fused'),
+    (stop_by_kill, 'consecutive', 'tutorial'),
+    (stop_by_a_closed_pipe, 'random', 'fused'),
+], ids=['epochs', 'epochs-2', 'Ctrl-C', 'Ctrl-C-twice', 'SIGTERM', 'SIGHUP', 'kill', 'kill-2', 'closed-pipe'])
+def test_bit_by_bit(tmp_path, program, stop, sampling, engine):
+    flags = ['--sampling', sampling, '--engine', engine]
+    first = stop(tmp_path, *flags, '--out', 'stopped')
+    stopped = load_checkpoint(tmp_path / f'stopped/{sampling}.safetensors').epoch
+    epochs = ['--epochs', stopped + 6]
+    second = program('train', '--resume', f'stopped/{sampling}.safetensors', *epochs, '--pred-period', 5, '--pred-len',
+                     10)
+    straight = program('train', *SMALL, *flags, *epochs, '--out', 'straight')
+    assert (second.returncode, straight.returncode) == (0, 0), second.stderr + straight.stderr
+    first, second, whole = map(digits, [first, second.stdout, straight.stdout])
+    # A line that was printed after the last save is printed again; one that was not read any more is missing.
+    assert first == whole[:len(first)] and second == whole[-len(second):]
+    assert stop is stop_by_a_closed_pipe or len(first) + len(second) >= len(whole)
     assert first and second
-    for name in [f'{sampling}.json', f'{sampling}-best.json']:
-        ours, theirs = load_checkpoint(tmp_path / name), load_checkpoint(straight_folder / name)
+    for name in [f'{sampling}.safetensors', f'{sampling}-best.safetensors']:
+        ours, theirs = (load_checkpoint(tmp_path / folder / name) for folder in ['stopped', 'straight'])
         for a, b in zip(ours.params, theirs.params):
             np.testing.assert_array_equal(a.asnumpy(), b.asnumpy())
         assert ours.perplexities == theirs.perplexities and ours.held_out == theirs.held_out
 
 
-def test_what_cannot_be_resumed(tmp_path, run):
-    finish(start(tmp_path, *SMALL, '--sampling', 'random', '--epochs', 2, '--out', '.'))
+def digits(printed):
+    """The printed lines of the chapter, less the seconds."""
+    return re.findall(r'epoch .*perplexity \S+,|^ - .*|^held out.*', printed, re.MULTILINE)
+
+
+def test_what_cannot_be_resumed(tmp_path, program):
+    program('train', *SMALL, '--sampling', 'random', '--epochs', 2, '--out', '.')
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     (tmp_path / 'other.txt').write_text('别的歌' * 999, 'utf-8')
     for flags, message in [(['--epochs', 2], 'trained for 2 epochs'),
                            (['--hidden', 8], 'hidden is 16 there and 8 here'),
                            (['--sampling', 'consecutive'], "sampling is 'random' there"),
-                           (['--corpus', 'other.txt', '--epochs', 9], 'another text'),
+                           (['--corpus', 'other.txt', '--prefix', '歌', '--epochs', 9], 'another text'),
                            (['--patience', 2, '--num-chars', 1000, '--epochs', 1], 'trained for 2 epochs')]:
-        result = run(TRAIN, '--resume', 'random.json', *flags)
+        result = program('train', '--resume', 'random.safetensors', *flags)
         sentence, = result.stderr.splitlines()
         assert result.returncode == 1 and message in sentence
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_numbers_that_grow_beyond_all_bounds_do_not_replace_good_ones(tmp_path, program):
+    """Learning rates that blow up: the run stops, and says why; what is saved, if anything, can be used."""
+    result = program('train', *SMALL, '--sampling', 'random', '--lr', 1e38, '--theta', 'none', '--out', '.')
+    assert result.returncode == 1
+    assert 'learning rate' in result.stderr.splitlines()[-1]
+    assert not list(tmp_path.glob('*.safetensors'))
 
 
 @pytest.mark.slow
 def test_fifty_kills(tmp_path):
     """A run that does little but save, killed fifty times at random moments: the checkpoint is always whole."""
     generator = random.Random(9)
-    path = tmp_path / 'random.json'
+    path = tmp_path / 'random.safetensors'
     settings = ['--num-chars', 80, '--hidden', 64, '--batch-size', 2, '--num-steps', 10, '--prefix', '夜']
     flags = [*settings, '--sampling', 'random', '--out', '.']
     epoch = 0
@@ -130,9 +154,45 @@ def test_fifty_kills(tmp_path):
         while process.poll() is None and (not path.exists() or load_checkpoint(path).epoch == epoch):
             time.sleep(0.005)
         time.sleep(generator.uniform(0, 0.1))
-        kill(process)
+        process.kill()
+        finish(process, -signal.SIGKILL)
         assert load_checkpoint(path).epoch > epoch
-        assert load_checkpoint(tmp_path / 'random-best.json').epoch > 0
+        assert load_checkpoint(tmp_path / 'random-best.safetensors').epoch > 0
         epoch = load_checkpoint(path).epoch
         flags = ['--resume', path, '--prefix', '夜']
-    assert len(list(tmp_path.iterdir())) <= 4 + 4, 'what killed processes left behind is cleared away'
+    left = [file.name for file in tmp_path.iterdir() if file.suffix != '.safetensors']
+    assert all(re.fullmatch(r'\.random(-best)?\.safetensors-[0-9a-f]{32}\.tmp', name) for name in left)
+
+
+@pytest.mark.slow
+def test_two_hundred_kills(tmp_path):
+    """A process that only saves, a larger model: the file is at every moment one that was saved whole."""
+    program = '''if True:
+        import sys
+        from rnn_scratch.beyond.checkpoint import load_checkpoint, save_checkpoint
+        checkpoint = load_checkpoint(sys.argv[1])
+        print('saving', flush=True)
+        while True:
+            checkpoint.perplexities.append(2.0)
+            for param in checkpoint.params:
+                param[:] = checkpoint.epoch
+            save_checkpoint(sys.argv[1], checkpoint)
+    '''
+    path = tmp_path / 'songs.safetensors'
+    params = d2l.get_params(300, 200, 300, mx.cpu())
+    for param in params:
+        param[:] = 1
+    save_checkpoint(path, Checkpoint(params, [2.0], [chr(0x4E00 + i) for i in range(300)], 200))
+    generator, first = random.Random(10), 1
+    for _ in range(100):        # two processes at a time, both killed
+        processes = [subprocess.Popen([sys.executable, '-c', program, path], stdout=subprocess.PIPE) for _ in range(2)]
+        for process in processes:
+            assert process.stdout.readline() == b'saving\n'
+        time.sleep(generator.uniform(0, 0.05))
+        for process in processes:
+            process.kill()
+            process.communicate()
+        checkpoint = load_checkpoint(path)
+        assert all((param == checkpoint.epoch).min().asscalar() for param in checkpoint.params)
+        first = max(first, checkpoint.epoch)
+    assert first > 50, 'they did save'
