@@ -65,6 +65,13 @@ def check_state(H, n, W_hh):
                          f'make it with init_rnn_state({n}, {W_hh.shape[0]}, ctx).')
 
 
+def check_cell(rnn, chapters):
+    """The fused engine has its own formulas for the chapter's cell; any other would be trained as if it were that."""
+    if rnn is not chapters:
+        raise ValueError(f"The fused engine computes the chapter's cell, rnn_scratch.rnn, and not {rnn!r}: "
+                         'take the functions of the same names from rnn_scratch, which compute any cell.')
+
+
 def check_prefix(prefix, char_to_idx):
     """Name the character that the vocabulary lacks, rather than fail on it in the middle of a run."""
     if not prefix:

@@ -1,18 +1,23 @@
 """The fused engine computes what the chapter's computes."""
+import functools
 import random
+import re
+import resource
 
 import rnn_scratch as d2l
-from rnn_scratch import fused
+from rnn_scratch.beyond import fused
 from rnn_scratch.training import Trained
 
 import mxnet as mx
 import numpy as np
 import pytest
+from cells import gru
 from conftest import relative_error
-from mxnet import autograd, nd
+from mxnet import autograd, gluon, nd
 from mxnet.gluon.loss import SoftmaxCrossEntropyLoss
 
 CTX = mx.cpu()
+NAMES = ['loss', 'H', 'W_xh', 'W_hh', 'b_h', 'W_hq', 'b_q']
 
 
 def larger_params(vocab_size, num_hiddens, seed):
@@ -26,110 +31,279 @@ def larger_params(vocab_size, num_hiddens, seed):
     return params
 
 
-SETTINGS = [(n, T, h, V) for n, T in [(32, 35), (1, 35), (32, 1), (1, 1), (2, 5)]
-            for h, V in [(256, 1027), (1, 2), (64, 100), (7, 1500)]]
+def random_batch(n, T, V, rng):
+    return nd.array(rng.randint(V, size=(n, T))), nd.array(rng.randint(V, size=(n, T)))
 
 
-@pytest.mark.parametrize('n, T, h, V', SETTINGS)
-def test_loss_state_and_gradients(n, T, h, V):
-    """Two mini-batches, the second from the carried state, by both engines from the same parameters."""
-    rng = np.random.RandomState(n + T + h + V)
-    params = larger_params(V, h, seed=1)
-    batches = [(nd.array(rng.randint(V, size=(n, T))), nd.array(rng.randint(V, size=(n, T)))) for _ in range(2)]
-    loss, found = SoftmaxCrossEntropyLoss(), []
-    for rnn, to_inputs in [(d2l.rnn, d2l.to_onehot), (fused.rnn, fused.to_inputs)]:
-        state = (nd.array(np.random.RandomState(0).uniform(-1, 1, size=(n, h))),)
-        for X, Y in batches:
-            state = tuple(s.detach() for s in state)
-            with autograd.record():
-                outputs, state = rnn(to_inputs(X, V), state, params)
-                l = loss(nd.concat(*outputs, dim=0), Y.T.reshape((-1,))).mean()
-            l.backward()
-        found.append([l, *state, *(param.grad.copy() for param in params)])
-    for name, ours, theirs in zip(['loss', 'H', 'W_xh', 'W_hh', 'b_h', 'W_hq', 'b_q'], *reversed(found)):
-        assert relative_error(ours, theirs) < 1e-5, name
+def random_state(n, h):
+    return (nd.array(np.random.RandomState(0).uniform(-1, 1, size=(n, h))),)
 
 
-@pytest.mark.parametrize('is_random_iter', [True, False], ids=['random', 'consecutive'])
-def test_twenty_epochs(corpus, is_random_iter):
-    """A learning rate of 30. With the chapter's 100 the first epochs are chaotic: there, a change of the parameters in
-    their seventh digit changes perplexities in their fourth, whichever the engine.
+def tutorial_gradients(X, Y, state, params):
+    """What `fused.gradients` gives, by the chapter's cell, the chapter's loss and autograd, in 64-bit floats.
+
+    In 32 bits autograd itself is not exact to 1e-5 where softmax(Y) − one-hot(y) nearly cancels, as it does with two
+    characters.
     """
-    histories = []
-    for rnn in [d2l.rnn, fused.rnn]:
-        histories.append(train(rnn, corpus, is_random_iter, 20, lr=30).perplexities)
-    np.testing.assert_allclose(histories[1], histories[0], rtol=1e-3)
-    assert histories[1][-1] < 300
+    params, (H,) = [param.astype('float64') for param in params], (s.astype('float64') for s in state)
+    for param in params:
+        param.attach_grad()
+    inputs = [x.astype('float64') for x in d2l.to_onehot(X, len(params[4]))]
+    with autograd.record():
+        outputs, state = d2l.rnn(inputs, (H,), params)
+        l = SoftmaxCrossEntropyLoss()(nd.concat(*outputs, dim=0), Y.T.reshape((-1,))).sum()
+    l.backward()
+    return l, state, [param.grad for param in params]
 
 
-def train(rnn, corpus, is_random_iter, num_epochs, lr=1e2):
+def gluon_gradients(X, Y, state, params):
+    """The same by gluon's RNN and Dense layers, which know nothing of this project."""
+    W_xh, W_hh, b_h, W_hq, b_q = params
+    (d, h), q = W_xh.shape, len(b_q)
+    layer, dense = gluon.rnn.RNN(h, activation='tanh', input_size=d), gluon.nn.Dense(q, in_units=h)
+    layer.initialize()
+    dense.initialize()
+    theirs = [layer.l0_i2h_weight, layer.l0_h2h_weight, layer.l0_i2h_bias, dense.weight, dense.bias]
+    for param, value in zip(theirs, [W_xh.T, W_hh.T, b_h, W_hq.T, b_q]):
+        param.set_data(value)
+    with autograd.record():
+        hiddens, (H,) = layer(nd.one_hot(X.T, d), [state[0].expand_dims(0)])
+        l = SoftmaxCrossEntropyLoss()(dense(hiddens.reshape((-1, h))), Y.T.reshape((-1,))).sum()
+    l.backward()
+    g_xh, g_hh, g_h, g_hq, g_q = (param.grad() for param in theirs)
+    return l, (H[0],), [g_xh.T, g_hh.T, g_h, g_hq.T, g_q]
+
+
+def assert_the_same(n, T, h, V, gradients):
+    """Two mini-batches, the second from the state that the first ended with: loss, state and all five gradients."""
+    rng = np.random.RandomState(n + T + h + V)
+    params, ours, theirs = larger_params(V, h, seed=1), random_state(n, h), random_state(n, h)
+    for X, Y in [random_batch(n, T, V, rng) for _ in range(2)]:
+        (l, ours, grads), (l_theirs, theirs, grads_theirs) = (
+            find(X, Y, state, params) for find, state in [(fused.gradients, ours), (gradients, theirs)])
+        for name, a, b in zip(NAMES, [l.reshape(1), *ours, *grads], [l_theirs.reshape(1), *theirs, *grads_theirs]):
+            assert relative_error(a, b) < 1e-5, name
+
+
+@pytest.mark.parametrize('h, V', [(256, 1027), (1, 2), (64, 100), (7, 1500)])
+@pytest.mark.parametrize('n, T', [(32, 35), (1, 35), (32, 1), (1, 1), (2, 5)])
+def test_the_tutorial_engine_s_gradients(n, T, h, V):
+    assert_the_same(n, T, h, V, tutorial_gradients)
+
+
+@pytest.mark.parametrize('n, T, h, V', [(32, 35, 256, 1027), (3, 5, 64, 100)])
+def test_gluon_s_gradients(n, T, h, V):
+    assert_the_same(n, T, h, V, gluon_gradients)
+
+
+def test_finite_differences():
+    """(L(w + ε) − L(w − ε)) / 2ε along a random direction of each parameter, with L summed by `losses`."""
+    n, T, h, V, epsilon = 3, 4, 6, 9, 1e-2
+    rng = np.random.RandomState(2)
+    params, state, (X, Y) = larger_params(V, h, seed=2), random_state(n, h), random_batch(n, T, V, rng)
+    _, _, grads = fused.gradients(X, Y, state, params)
+    for i, grad in enumerate(grads):
+        direction = nd.array(rng.normal(size=grad.shape))
+        sums = []
+        for sign in [1, -1]:
+            shifted = [param + sign * epsilon * direction if i == j else param for j, param in enumerate(params)]
+            sums.append(fused.losses(d2l.rnn, X, Y, state, shifted, V)[0].asnumpy().astype('float64').sum())
+        numeric = (sums[0] - sums[1]) / (2 * epsilon)
+        assert numeric == pytest.approx((grad * direction).sum().asscalar(), rel=1e-3), NAMES[2 + i]
+
+
+def test_losses():
+    """Each position's cross-entropy, in the order of the chapter's outputs."""
+    X, Y = random_batch(3, 5, 40, np.random.RandomState(3))
+    params, state = larger_params(40, 8, seed=3), random_state(3, 8)
+    l, (H,) = fused.losses(d2l.rnn, X, Y, state, params, 40)
+    outputs, (H_theirs,) = d2l.rnn(d2l.to_onehot(X, 40), state, params)
+    theirs = SoftmaxCrossEntropyLoss()(nd.concat(*outputs, dim=0), Y.T.reshape((-1,)))
+    assert relative_error(l, theirs) < 1e-5
+    assert relative_error(H, H_theirs) < 1e-5
+
+
+def test_a_label_held_for_impossible_has_a_large_loss_and_not_an_infinite_one():
+    """Scores 300 and 0: the second's probability, e^−300, is no number of 32 bits; its loss is 300."""
+    params = [nd.ones((2, 1)), nd.ones((1, 1)), nd.zeros(1), nd.zeros((1, 2)), nd.array([300, 0])]
+    params[0].attach_grad()
+    X = nd.zeros((1, 1))
+    l, _, _ = fused.gradients(X, X + 1, (nd.zeros((1, 1)),), params)
+    assert l.asscalar() == pytest.approx(300, rel=1e-6)
+    assert fused.losses(d2l.rnn, X, X + 1, (nd.zeros((1, 1)),), params, 2)[0].asscalar() == pytest.approx(300, rel=1e-6)
+
+
+def train(engine, corpus, is_random_iter, num_epochs, h=64, T=20, lr=30, n=8, theta=1e-2, get_params=None, rnn=d2l.rnn,
+          init_state=d2l.init_rnn_state, pred_period=1000, pred_len=50, prefixes=(), **more):
+    """The first thousand characters, from the same seeds by either engine: 6 steps an epoch."""
     corpus_indices, char_to_idx, idx_to_char, vocab_size = corpus
     random.seed(0)
     mx.random.seed(0)
-    return d2l.train_and_predict_rnn(
-        rnn, lambda: d2l.get_params(vocab_size, 256, vocab_size, CTX), d2l.init_rnn_state, 256, vocab_size, CTX,
-        corpus_indices, idx_to_char, char_to_idx, is_random_iter, num_epochs, 35, lr, 1e-2, 32, 1000, 50, [])
+    get_params = get_params or functools.partial(d2l.get_params, vocab_size, h, vocab_size, CTX)
+    return engine.train_and_predict_rnn(
+        rnn, get_params, init_state, h, vocab_size, CTX, corpus_indices[:1000], idx_to_char, char_to_idx,
+        is_random_iter, num_epochs, T, lr, theta, n, pred_period, pred_len, prefixes, **more)
+
+
+SAMPLINGS = pytest.mark.parametrize('is_random_iter', [True, False], ids=['random', 'consecutive'])
+
+
+@pytest.mark.parametrize('lr, theta', [(30, 1e-2), (0.2, None)])
+@SAMPLINGS
+def test_the_same_training(corpus, is_random_iter, lr, theta):
+    """A learning rate of 30. With the chapter's 100 the first epochs are chaotic: there, a change of the parameters in
+    their seventh digit changes perplexities in their fourth, whichever the engine. Without clipping so does 1.
+    """
+    chapter, ours = (train(engine, corpus, is_random_iter, 10, lr=lr, theta=theta) for engine in [d2l, fused])
+    np.testing.assert_allclose(ours.perplexities, chapter.perplexities, rtol=1e-4)
+    assert all(relative_error(a, b) < 1e-3 for a, b in zip(ours.params, chapter.params))
+    assert isinstance(ours, Trained)
+    assert ours.perplexities[-1] < 0.9 * ours.perplexities[0]
 
 
 def test_the_same_text(corpus):
     """From a model that has learnt some songs by heart: random weights would write a chaotic or a dull text."""
     corpus_indices, char_to_idx, idx_to_char, vocab_size = corpus
-    random.seed(2)
-    mx.random.seed(2)
-    params, _ = d2l.train_and_predict_rnn(
-        fused.rnn, lambda: d2l.get_params(vocab_size, 64, vocab_size, CTX), d2l.init_rnn_state, 64, vocab_size, CTX,
-        corpus_indices[:1000], idx_to_char, char_to_idx, True, 150, 20, 1e2, 1e-2, 8, 1000, 50, [])
+    params, _ = train(fused, corpus, True, 100, lr=1e2)
     for prefix in ['分开', '不分开', '夜车', '雨']:
-        chapter, ours = (d2l.predict_rnn(prefix, 100, rnn, params, d2l.init_rnn_state, 64, vocab_size, CTX, idx_to_char,
-                                         char_to_idx) for rnn in [d2l.rnn, fused.rnn])
+        chapter, ours = (engine.predict_rnn(prefix, 100, d2l.rnn, params, d2l.init_rnn_state, 64, vocab_size, CTX,
+                                            idx_to_char, char_to_idx) for engine in [d2l, fused])
         assert ours == chapter
         assert len(set(chapter)) > 10, 'too dull a text to compare'
 
 
+def test_the_printed_lines(corpus, capsys):
+    """Perplexities and songs are the chapter's, and both `pick` and another `predict_rnn` reach the songs."""
+    printed = []
+    for engine in [d2l, fused]:
+        last_but_one = functools.partial(engine.predict_rnn, pick=lambda Y: Y.argsort(axis=1)[:, -2])
+        train(engine, corpus, True, 4, pred_period=2, pred_len=5, prefixes=['分开'], predict_rnn=last_but_one)
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in lines] == ['epoch', '-', 'epoch', '-']
+        printed.append(lines)
+    for chapter, ours in zip(*printed):
+        assert re.sub(r'\d+\.\d+', '#', ours) == re.sub(r'\d+\.\d+', '#', chapter)
+
+
 def test_models_move_between_the_engines(corpus):
-    """Two epochs of one engine, then one of the other, are three epochs of either."""
-    straight = train(d2l.rnn, corpus, True, 3, lr=30).perplexities
-    begun = train(fused.rnn, corpus, True, 2, lr=30)
-    moved = d2l.train_and_predict_rnn(
-        d2l.rnn, None, d2l.init_rnn_state, 256, 1027, CTX, corpus[0], corpus[2], corpus[1], True, 3, 35, 30, 1e-2, 32,
-        1000, 50, [], start=Trained(begun.params, begun.perplexities))
-    np.testing.assert_allclose(moved.perplexities, straight, rtol=1e-3)
+    """Two epochs of one engine, then two of the other, are four epochs of either."""
+    straight = train(d2l, corpus, False, 4)
+    for first, second in [(d2l, fused), (fused, d2l)]:
+        begun = train(first, corpus, False, 2)
+        moved = train(second, corpus, False, 2, get_params=lambda params=begun.params: params)
+        np.testing.assert_allclose(begun.perplexities + moved.perplexities, straight.perplexities, rtol=1e-4)
 
 
-def test_a_state_that_does_not_fit_is_quoted():
+def test_any_first_state(corpus):
+    """init_rnn_state may give other values than zeros: both engines start each mini-batch from them."""
+    def init_state(batch_size, num_hiddens, ctx):
+        return (nd.ones((batch_size, num_hiddens), ctx=ctx),)
+    params = functools.partial(larger_params, corpus[3], 64, seed=8)
+    chapter, ours, zeros = (train(engine, corpus, True, 1, init_state=init, get_params=params).perplexities
+                            for engine, init in [(d2l, init_state), (fused, init_state), (fused, d2l.init_rnn_state)])
+    np.testing.assert_allclose(ours, chapter, rtol=1e-5)
+    assert abs(zeros[0] - ours[0]) > 1e-3 * ours[0]
+
+
+def test_another_cell_is_refused(corpus):
+    """Even one that only wraps the chapter's: this engine would not run what it adds."""
+    params, X = larger_params(2, 8, seed=3), nd.zeros((1, 1))
+    for cell in [gru, functools.partial(d2l.rnn)]:
+        model = cell, params, d2l.init_rnn_state, 8, 2, CTX
+        for call in [functools.partial(train, fused, corpus, True, 1, rnn=cell),
+                     functools.partial(fused.train_epoch, *model, [0] * 9, True, 2, 1, 1, 2),
+                     functools.partial(fused.losses, cell, X, X, d2l.init_rnn_state(1, 8, CTX), params, 2),
+                     functools.partial(fused.predict_rnn, 'a', 1, *model, ['a', 'b'], {'a': 0, 'b': 1})]:
+            with pytest.raises(ValueError, match="computes the chapter's cell"):
+                call()
+
+
+def test_a_state_that_does_not_fit_is_quoted(corpus):
+    def init_state(batch_size, num_hiddens, ctx):
+        return (nd.zeros((batch_size, num_hiddens + 1), ctx=ctx),)
+    with pytest.raises(ValueError, match=r'\(8, 65\).*\(8, 64\) is needed'):
+        train(fused, corpus, True, 1, init_state=init_state)
+    params, X = larger_params(50, 8, seed=3), nd.zeros((3, 6))
     with pytest.raises(ValueError, match=r'\(32, 8\).*\(3, 8\) is needed'):
-        fused.rnn(nd.zeros((6, 3)), d2l.init_rnn_state(32, 8, CTX), larger_params(50, 8, seed=3))
+        fused.losses(d2l.rnn, X, X, d2l.init_rnn_state(32, 8, CTX), params, 50)
+    with pytest.raises(ValueError, match=r'\(1, 9\).*\(1, 8\) is needed'):
+        fused.predict_rnn('a', 1, d2l.rnn, params, init_state, 8, 50, CTX, 'a', {'a': 0})
 
 
-def test_a_kept_state_stays_what_it_was():
-    """A call must not write into the arrays that the call before it returned."""
-    params = larger_params(50, 8, seed=3)
-    X = fused.to_inputs(nd.array(np.random.RandomState(4).randint(50, size=(3, 6))), 50)
-    (Y,), (H,) = fused.rnn(X, d2l.init_rnn_state(3, 8, CTX), params)
-    before = Y.asnumpy().copy(), H.asnumpy().copy()
-    fused.rnn(X, (H,), params)[0][0].wait_to_read()
-    np.testing.assert_array_equal(Y.asnumpy(), before[0])
-    np.testing.assert_array_equal(H.asnumpy(), before[1])
+def test_other_refusals_are_the_chapter_s(corpus):
+    with pytest.raises(ValueError, match='theta.*above zero'):
+        train(fused, corpus, True, 1, theta=0)
+    with pytest.raises(ValueError, match='龘'):
+        fused.predict_rnn('龘', 1, d2l.rnn, larger_params(50, 8, seed=3), d2l.init_rnn_state, 8, 50, CTX, 'a', {'a': 0})
+
+
+def test_a_wild_run_stops_and_says_why(corpus):
+    params = larger_params(corpus[3], 64, seed=3)
+    params[1][:] = np.nan
+    with pytest.raises(FloatingPointError, match='The loss is not a number'):
+        train(fused, corpus, True, 5, lr=1e38, theta=None)
+    with pytest.raises(FloatingPointError, match='The norm of the gradient is nan'):
+        train(fused, corpus, True, 1, get_params=lambda: params)
+
+
+def test_what_a_call_gave_stays_what_it_was():
+    """Two models of the same sizes in turns, each from its own last state. All that the calls gave is looked at only at
+    the end, so that one that wrote over the results of another would be seen. (W_xh.grad is not theirs to keep.)"""
+    models = [larger_params(50, 8, seed) for seed in [5, 6]]
+    X, Y = random_batch(3, 6, 50, np.random.RandomState(4))
+    found, expected, ours, theirs = [], [], [random_state(3, 8)] * 2, [random_state(3, 8)] * 2
+    for _ in range(3):
+        for i, params in enumerate(models):
+            l, ours[i], (_, *grads) = fused.gradients(X, Y, ours[i], params)
+            found += [l, *ours[i], *grads]
+            l, theirs[i], (_, *grads) = tutorial_gradients(X, Y, theirs[i], params)
+            expected += [l.reshape(1), *theirs[i], *grads]
+    assert all(relative_error(a, b) < 1e-5 for a, b in zip(found, expected))
 
 
 @pytest.mark.parametrize('h, V', [(256, 1027), (1, 2), (7, 1500)])
 def test_one_step_is_the_chapter_s(h, V):
-    """Three steps with two models of the same sizes, in turns; all results are looked at only at the end, so that a
-    step that wrote over the results of another would be seen."""
+    """The same for the graph of one character: three steps with two models of the same sizes, in turns."""
     models = [larger_params(V, h, seed) for seed in [5, 6]]
-    steps = [fused.one_step(params) for params in models]
-    ours = [(nd.array(np.random.RandomState(7).uniform(-1, 1, size=(1, h))),)] * 2
-    theirs, found, expected = ours.copy(), [], []
+    ours, theirs, found, expected = [random_state(1, h)[0]] * 2, [random_state(1, h)] * 2, [], []
     for index in [1, 0, 1]:
         X = nd.array([index])
-        for i, (params, step) in enumerate(zip(models, steps)):
-            Y, ours[i] = step(X, ours[i])
-            (chapter_Y,), theirs[i] = d2l.rnn(d2l.to_onehot(X, V), theirs[i], params)
-            found += [Y, *ours[i]]
-            expected += [chapter_Y, *theirs[i]]
+        for i, (W_xh, W_hh, b_h, W_hq, b_q) in enumerate(models):
+            Y, ours[i] = fused.one_step(h, V)(X=X, H=ours[i], W_xh=W_xh, W_hh_T=W_hh.T, b_h=b_h, W_hq_T=W_hq.T, b_q=b_q)
+            (Y_theirs,), theirs[i] = d2l.rnn(d2l.to_onehot(X, V), theirs[i], models[i])
+            found += [Y, ours[i]]
+            expected += [Y_theirs, *theirs[i]]
     assert all(relative_error(a, b) < 1e-5 for a, b in zip(found, expected))
 
 
-def test_one_step_quotes_a_state_that_does_not_fit():
-    with pytest.raises(ValueError, match=r'\(32, 8\).*\(1, 8\) is needed'):
-        fused.one_step(larger_params(50, 8, seed=3))(nd.array([0]), d2l.init_rnn_state(32, 8, CTX))
+def test_the_graphs_that_are_kept_are_few():
+    for h in range(1, 21):
+        X, params = nd.zeros((2, 3)), larger_params(5, h, seed=7)
+        fused.gradients(X, X, d2l.init_rnn_state(2, h, CTX), params)
+        fused.predict_rnn('a', 2, d2l.rnn, params, d2l.init_rnn_state, h, 5, CTX, 'abcde', {'a': 0})
+    for kept in [fused.forward, fused.backward, fused.one_step]:
+        assert kept.cache_info().currsize <= 8
+
+
+def resident_megabytes():
+    with open('/proc/self/statm') as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+@pytest.mark.slow
+def test_memory_is_flat(corpus):
+    """Ten thousand steps; then models of sixty sizes, whose graphs and results would fill hundreds of megabytes."""
+    train(fused, corpus, True, 20)                      # 6 steps an epoch
+    before = resident_megabytes()
+    train(fused, corpus, True, 1700)
+    assert resident_megabytes() - before < 20
+    largest = []
+    for V in [5000, 5001, 5002]:
+        sizes = []
+        for h in range(20, 40):
+            X, Y = random_batch(32, 10, V, np.random.RandomState(h))
+            fused.gradients(X, Y, d2l.init_rnn_state(32, h, CTX), larger_params(V, h, seed=9))
+            nd.waitall()
+            sizes.append(resident_megabytes())
+        largest.append(max(sizes))
+    assert largest[2] - largest[1] < 80

@@ -1,4 +1,342 @@
-"""Stand-in until the engine is merged."""
-from ..predict import predict_rnn
-from ..training import train_and_predict_rnn, train_epoch
-from .evaluation import losses
+"""Beyond the chapter: the chapter's names once more, several times faster, with every gradient written out.
+
+Write `fused.` where `d2l.` stood, and nothing else changes:
+
+    from rnn_scratch.beyond import fused
+    fused.train_and_predict_rnn(d2l.rnn, get_params, ...)
+    fused.predict_rnn('分开', 50, d2l.rnn, params, ...)
+
+The chapter lets autograd find the gradients. Here they are the equations of section 6.6 (通过时间反向传播), a line of
+code for each: read `backward`. Written out, they need fewer operators than autograd does, and larger ones:
+
+| the chapter | here | why it is faster |
+| --- | --- | --- |
+| `nd.dot(X, W_xh)`, X one-hot | `nd.take(W_xh, X)`, X indices | one-hot vectors times a matrix are rows of the matrix |
+| `nd.dot(H, W_hq) + b_q`, T times | once, for all T steps | one large product instead of T small ones |
+| T gradients of W_hh, added up | one product | two tall matrices multiplied are that sum |
+| a call from Python for each operator | a call for a whole graph | MXNet does not come back to Python in between |
+
+The engine computes the chapter's own cell, `d2l.rnn`, and no other. Its figures are in docs/benchmarks.md.
+"""
+import functools
+import math
+from itertools import islice
+
+import rnn_scratch as d2l  # as in training.py: the two iterators are d2lzh's own
+
+from mxnet import autograd, nd, sym
+
+from .. import model, training
+from .._checks import check_cell, check_loss, check_norm, check_prediction, check_state, check_theta
+from ..perplexity import perplexity
+from ..predict import greedy
+
+NUM_AHEAD = 64      # mini-batches that are made at a time
+
+
+class Graph:
+    """Formulas over symbols as one operator, which takes arrays by the names of the symbols.
+
+    >>> a, b = sym.Variable('a'), sym.Variable('b')
+    >>> Graph(a - 2 * b)(b=nd.array([1, 2]), a=nd.array([5, 5])).asnumpy().tolist()
+    [3.0, 1.0]
+
+    The first call plans memory and order for all later ones. What a call returns is the caller's own: later calls
+    do not write into it.
+    """
+
+    def __init__(self, *formulas):
+        group = sym.Group(formulas)
+        self.names = group.list_inputs()        # an operator takes its arguments in this order
+        self.operator = nd.CachedOp(group, [('static_alloc', True), ('static_shape', True)])
+
+    def __call__(self, **arrays):
+        return self.operator(*[arrays[name] for name in self.names])
+
+
+def hiddens(rows, H, W_hh, b_h, T, n, h):
+    """The hidden states of T steps, symbols (n, h) each, from the rows of W_xh (T n, h) and the state before."""
+    W_hh_T = sym.transpose(W_hh)                # FullyConnected(A, B) is A Bᵀ
+    found = []
+    for XW in sym.SliceChannel(rows, num_outputs=T, axis=0):
+        # H_t = tanh(X_t W_xh + H_{t-1} W_hh + b_h)
+        H = sym.Activation(XW + sym.FullyConnected(H, W_hh_T, b_h, num_hidden=h), act_type='tanh')      # (n, h)
+        found.append(H)
+    return found
+
+
+@functools.lru_cache(maxsize=4)
+def forward(T, n, h, q):
+    """The graph from the rows of W_xh to what is measured and to what `backward` needs. Time comes first in all.
+
+    It returns H (T n, h), the probabilities P (T n, q), those of the labels less one (T n,), and the cross-entropies
+    (T n,).
+    """
+    rows, H_0, W_hh, b_h, W_hq, b_q, y = map(sym.Variable, ['rows', 'H_0', 'W_hh', 'b_h', 'W_hq', 'b_q', 'y'])
+    H = sym.concat(*hiddens(rows, H_0, W_hh, b_h, T, n, h), dim=0)                      # (T n, h)
+    # O_t = H_t W_hq + b_q, the chapter's Y_t, for all t at once
+    O = sym.FullyConnected(H, sym.transpose(W_hq), b_q, num_hidden=q)                   # (T n, q)
+    P = sym.softmax(O)                                                                  # (T n, q)
+    # l = −log softmax(O)[y], the cross-entropy
+    l = -sym.pick(sym.log_softmax(O), y)                                                # (T n,)
+    return Graph(H, P, sym.pick(P, y) - 1, l)
+
+
+@functools.lru_cache(maxsize=4)
+def backward(T, n, h, q):
+    """Back-propagation through time (section 6.6): the graph from ∂L/∂O to all other gradients.
+
+    In the code dA stands for ∂L/∂A, which has the shape of A. L is the sum of the T n cross-entropies; O_t are the
+    scores, which the chapter's code calls Y. The model, with Z_t as a name for what goes into tanh, is
+
+        Z_t = X_t W_xh + H_{t-1} W_hh + b_h        H_t = tanh(Z_t)        O_t = H_t W_hq + b_q
+
+    Section 6.6 writes the same with columns for rows (its W_qh is our W_hq transposed, a product the other way round),
+    without biases, and with the identity for tanh, so that its ∂L/∂h_t is both dH_t and dZ_t here.
+    """
+    dO, H, H_0, W_hh, W_hq = map(sym.Variable, ['dO', 'H', 'H_0', 'W_hh', 'W_hq'])
+    Hs = list(sym.SliceChannel(H, num_outputs=T, axis=0))               # H_1, …, H_T, each (n, h)
+    ones = sym.ones((1, T * n))                                         # ones times a matrix adds up its rows
+
+    # The output layer:  ∂L/∂W_hq = Σ_t H_tᵀ ∂L/∂O_t.  All t lie below each other in H and dO: one product is the sum.
+    dW_hq = sym.dot(H, dO, transpose_a=True)                            # (h, q)
+    # ∂L/∂b_q = Σ_t ∂L/∂O_t, and over the n rows of each
+    db_q = sym.reshape(sym.dot(ones, dO), (-1,))                        # (q,)
+
+    # What each H_t gets from its own scores:  ∂L/∂O_t W_hqᵀ
+    dH_from_O = list(sym.SliceChannel(sym.FullyConnected(dO, W_hq, num_hidden=h, no_bias=True),
+                                      num_outputs=T, axis=0))           # T × (n, h)
+    dZs = []
+    for t in reversed(range(T)):
+        # The last step:  ∂L/∂H_T = ∂L/∂O_T W_hqᵀ
+        dH = dH_from_O[t]                                               # (n, h)
+        # The recursion:  ∂L/∂H_t = ∂L/∂Z_{t+1} W_hhᵀ + ∂L/∂O_t W_hqᵀ
+        if t < T - 1:
+            dH = dH + sym.FullyConnected(dZs[0], W_hh, num_hidden=h, no_bias=True)
+        # Through tanh, whose slope is 1 − tanh²:  ∂L/∂Z_t = ∂L/∂H_t ⊙ (1 − H_t²)
+        dZs.insert(0, dH * (1 - sym.square(Hs[t])))                     # (n, h)
+    dZ = sym.concat(*dZs, dim=0)                                        # (T n, h)
+
+    # The hidden layer:  ∂L/∂W_hh = Σ_t H_{t-1}ᵀ ∂L/∂Z_t
+    dW_hh = sym.dot(sym.concat(H_0, *Hs[:-1], dim=0), dZ, transpose_a=True)     # (h, h)
+    # ∂L/∂b_h = Σ_t ∂L/∂Z_t, and over the n rows of each
+    db_h = sym.reshape(sym.dot(ones, dZ), (-1,))                        # (h,)
+    return Graph(dZ, dW_hh, db_h, dW_hq, db_q)
+
+
+def gradients(X, Y, state, params):
+    """One mini-batch, there and back.
+
+    Parameters
+    ----------
+    X, Y : NDArrays (n, T)
+        The indices of the characters, and of those that follow them.
+    state : tuple of one NDArray (n, h)
+        H before the first step; no gradient goes there.
+    params : list of five NDArrays
+        From `get_params`. W_xh must have a gradient attached, which changes; they themselves do not.
+
+    Returns
+    -------
+    loss : NDArray (1,)
+        L, the sum of the T n cross-entropies.
+    state : tuple of one NDArray (n, h)
+        H after the last step.
+    gradients : list of five NDArrays
+        Those of L, each in the shape of its parameter.
+
+    Raises
+    ------
+    ValueError
+        The state does not fit.
+    """
+    W_xh, W_hh, b_h, W_hq, b_q = params
+    H_0, = state
+    (n, T), (h, q) = X.shape, W_hq.shape
+    check_state(H_0, n, W_hh)
+    y = Y.T.reshape((-1,))                                              # (T n,), time first
+    with autograd.record():
+        # X_t W_xh with one-hot X_t, for all t: the rows of W_xh that the characters name
+        rows = nd.take(W_xh, X.T.reshape((-1,)))                        # (T n, h)
+    H, P, P_y_less_one, l = forward(T, n, h, q)(rows=rows, H_0=H_0, W_hh=W_hh, b_h=b_h, W_hq=W_hq, b_q=b_q, y=y)
+    # The scores:  ∂L/∂O = softmax(O) − one-hot(y).  Only the labels' places change; P itself becomes dO.
+    dO = nd.fill_element_0index(P, P_y_less_one, y, out=P)              # (T n, q)
+    dZ, dW_hh, db_h, dW_hq, db_q = backward(T, n, h, q)(dO=dO, H=H, H_0=H_0, W_hh=W_hh, W_hq=W_hq)
+    # The inputs:  ∂L/∂W_xh = Σ_t X_tᵀ ∂L/∂Z_t.  With one-hot X_t: each row of dZ is added to the row that was taken.
+    rows.backward(dZ)
+    return l.sum(), (H[-n:],), [W_xh.grad, dW_hh, db_h, dW_hq, db_q]    # W_xh.grad (d, h)
+
+
+def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
+                lr, clipping_theta, batch_size):
+    """`training.train_epoch` on this engine: the same arguments, the same perplexity, to rounding.
+
+    Parameters
+    ----------
+    rnn
+        `d2l.rnn`: this engine computes no other cell.
+    params, init_rnn_state, …, batch_size
+        As for `training.train_epoch`; `params` change in place.
+
+    Returns
+    -------
+    float
+        The perplexity over the epoch, each mini-batch measured before its own step.
+
+    Raises
+    ------
+    FloatingPointError
+        The norm of the gradient is infinite or not a number, or, without clipping, the loss is not a number.
+    ValueError
+        Another cell, a state that does not fit, or a θ that is not above zero.
+    """
+    check_cell(rnn, model.rnn)
+    check_theta(clipping_theta)
+    data_iter = d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive
+    mini_batches = data_iter(corpus_indices, batch_size, num_steps, ctx)
+    size = batch_size * num_steps                                       # T n, the characters of a mini-batch
+    l_sum, n = 0.0, 0           # n counts characters, as in the chapter
+    state = init_rnn_state(batch_size, num_hiddens, ctx)                # (n, h)
+    # `nd.array`, of which the iterators make X and Y, waits for all that MXNet was asked for. So: many at a time.
+    while ahead := list(islice(mini_batches, NUM_AHEAD)):
+        for X, Y in ahead:                                              # (n, T), (n, T)
+            if is_random_iter:
+                state = init_rnn_state(batch_size, num_hiddens, ctx)
+            loss, state, grads = gradients(X, Y, state, params)
+            # These are gradients of the sum L; the chapter's loss is the mean, L / (T n).
+            step = lr / size
+            if clipping_theta is not None:
+                # With g the gradient of the mean:  g ← min(θ / ‖g‖, 1) · g
+                norm = math.sqrt(nd.multi_sum_sq(*grads, num_arrays=len(grads)).sum().asscalar()) / size
+                check_norm(norm)
+                if norm > clipping_theta:
+                    step *= clipping_theta / norm
+            for param, grad in zip(params, grads):
+                nd.sgd_update(param, grad, lr=step, wd=0, out=param)    # param ← param − step · grad
+            l_sum += loss.asscalar()
+            n += size
+    check_loss(l_sum)
+    return perplexity(l_sum, n)
+
+
+def losses(rnn, X, Y, state, params, vocab_size):
+    """How well each character of some texts is predicted: the way there of `gradients`, without the way back.
+
+    Parameters
+    ----------
+    rnn
+        `d2l.rnn`: this engine computes no other cell.
+    X, Y : NDArrays (n, T)
+        The indices of the characters, and of those that follow them.
+    state, params
+        As for `model.rnn`.
+    vocab_size : int
+        Not needed here: it is there because the chapter's cell needs it to make one-hot vectors.
+
+    Returns
+    -------
+    losses : NDArray (T n,)
+        The cross-entropies, time first.
+    state : tuple of one NDArray (n, h)
+        H after the last step.
+
+    Raises
+    ------
+    ValueError
+        Another cell, or a state that does not fit.
+    """
+    check_cell(rnn, model.rnn)
+    W_xh, W_hh, b_h, W_hq, b_q = params
+    H_0, = state
+    (n, T), (h, q) = X.shape, W_hq.shape
+    check_state(H_0, n, W_hh)
+    H, _, _, l = forward(T, n, h, q)(
+        rows=nd.take(W_xh, X.T.reshape((-1,))), H_0=H_0, W_hh=W_hh, b_h=b_h, W_hq=W_hq, b_q=b_q, y=Y.T.reshape((-1,)))
+    return l, (H[-n:],)
+
+
+@functools.lru_cache(maxsize=4)
+def one_step(h, q):
+    """The graph of one step for one sequence: from an index (1,) and H (1, h) to the scores (1, q) and the next H."""
+    X, W_xh, H, W_hh_T, b_h, W_hq_T, b_q = map(sym.Variable, ['X', 'W_xh', 'H', 'W_hh_T', 'b_h', 'W_hq_T', 'b_q'])
+    # H_t = tanh(X_t W_xh + H_{t-1} W_hh + b_h)
+    H = sym.Activation(sym.take(W_xh, X) + sym.FullyConnected(H, W_hh_T, b_h, num_hidden=h), act_type='tanh')
+    # Y_t = H_t W_hq + b_q
+    return Graph(sym.FullyConnected(H, W_hq_T, b_q, num_hidden=q), H)
+
+
+def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx,
+                *, pick=greedy):
+    """`predict.predict_rnn` on this engine: the same arguments, the same text.
+
+    The chapter waits for each character before it asks for the next. Here the index that was picked goes into the next
+    step as the array that it is, so all steps are asked for before the first one is awaited.
+
+    >>> import rnn_scratch as d2l
+    >>> import mxnet as mx
+    >>> params = [nd.ones((2, 1)), nd.ones((1, 1)), nd.zeros(1), nd.ones((1, 2)), nd.array([0, 1])]
+    >>> predict_rnn('a', 3, d2l.rnn, params, d2l.init_rnn_state, 1, 2, mx.cpu(), ['a', 'b'], {'a': 0, 'b': 1})
+    'abbb'
+
+    Parameters
+    ----------
+    rnn
+        `d2l.rnn`: this engine computes no other cell.
+    prefix, num_chars, params, …, pick
+        As for `predict.predict_rnn`.
+
+    Returns
+    -------
+    str
+        The prefix and num_chars characters more.
+
+    Raises
+    ------
+    ValueError
+        As there; and for another cell, or a state that does not fit.
+    """
+    check_cell(rnn, model.rnn)
+    check_prediction(prefix, num_chars, char_to_idx)
+    W_xh, W_hh, b_h, W_hq, b_q = params
+    H, = init_rnn_state(1, num_hiddens, ctx)                            # (1, h)
+    check_state(H, 1, W_hh)
+    step = one_step(*W_hq.shape)
+    W_hh_T, W_hq_T = W_hh.T, W_hq.T                                     # once, for all steps
+    indices = [nd.array([char_to_idx[char]], ctx=ctx) for char in prefix]
+    for t in range(1, len(prefix) + num_chars):
+        Y, H = step(X=indices[t - 1], W_xh=W_xh, H=H, W_hh_T=W_hh_T, b_h=b_h, W_hq_T=W_hq_T, b_q=b_q)
+        # Within the prefix the next character is given, after it the picked one is the next.
+        if t >= len(prefix):
+            indices.append(pick(Y))                                     # (1,)
+    return ''.join(idx_to_char[int(X.asscalar())] for X in indices)
+
+
+def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char,
+                          char_to_idx, is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size,
+                          pred_period, pred_len, prefixes, *, train_epoch=train_epoch, predict_rnn=predict_rnn):
+    """`training.train_and_predict_rnn` on this engine: the same arguments, the same printed lines, the same `Trained`.
+
+    Parameters
+    ----------
+    rnn
+        `d2l.rnn`: this engine computes no other cell.
+    get_params, init_rnn_state, …, prefixes
+        As for `training.train_and_predict_rnn`.
+    train_epoch, predict_rnn : functions, optional
+        As there.
+
+    Returns
+    -------
+    Trained
+        `params` and `perplexities`.
+
+    Raises
+    ------
+    ValueError, FloatingPointError
+        As there; and ValueError for another cell.
+    """
+    check_cell(rnn, model.rnn)
+    return training.train_and_predict_rnn(
+        rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char, char_to_idx,
+        is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size, pred_period, pred_len, prefixes,
+        train_epoch=train_epoch, predict_rnn=predict_rnn)
