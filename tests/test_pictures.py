@@ -189,6 +189,14 @@ def test_the_character_map_decides_on_the_font(tmp_path, monkeypatch):
     assert pictures.find_font('分 开') == fonts[-1], 'the same one each time, whatever the order'
 
 
+def test_each_character_has_the_font(tmp_path, monkeypatch):
+    font = make_font(tmp_path / 'han.ttf', 'Any', '分开')
+    monkeypatch.setattr(pictures.font_manager, 'findSystemFonts', lambda: [font])
+    axes, _ = pictures.hidden_units_figure(checkpoint('分 开'), '分 开', 4).axes
+    labels = {label.get_text(): label.get_fontproperties().get_file() for label in axes.get_xticklabels()}
+    assert labels.pop('␣') != font and labels == {'分': font, '开': font}
+
+
 def test_without_a_font_the_characters_are_labelled_by_index(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures.font_manager, 'findSystemFonts', list)
     model = checkpoint('a分 开')
@@ -242,7 +250,7 @@ def test_the_ending_chooses_the_kind(name, start, tmp_path):
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
-@pytest.mark.parametrize('name', ['a.nonsense', 'a', '.png', 'a.png.'])
+@pytest.mark.parametrize('name', ['a.nonsense', 'a', '.png', 'a.png.', 'a.pgf'])
 @pytest.mark.parametrize('plot', [pictures.plot_training, pictures.plot_hidden_units])
 def test_an_unknown_ending_is_refused_before_any_work(plot, name, tmp_path):
     with pytest.raises(ValueError, match=rf'{name}.*\.pdf, .*\.png, .*\.svg.*\.$'):

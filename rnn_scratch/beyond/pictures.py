@@ -348,7 +348,7 @@ def save(fig, path):
     temporary = path.with_name(f'.{uuid.uuid4().hex}.tmp')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fig.savefig(temporary, format=path.suffix[1:].lower())
+        fig.savefig(temporary, format=path.suffix[1:])
         with open(temporary, 'rb') as file:
             os.fsync(file.fileno())
         put(temporary, path)
