@@ -11,6 +11,7 @@ import os
 import shlex
 import sys
 import unicodedata
+import warnings
 from pathlib import Path
 
 import rnn_scratch as d2l
@@ -435,7 +436,9 @@ def main(argv=None):
         sys.stdout.reconfigure(errors='replace')        # a terminal that does not know a character shows ?
     args = parse_arguments(argv)
     try:
-        args.run(args)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(message, file=sys.stderr)
+            args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:         # as with `… | head -1`: whoever read has gone away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,6 +12,7 @@ from pathlib import Path
 import rnn_scratch as d2l
 from rnn_scratch.__main__ import parse_arguments
 from rnn_scratch.beyond.checkpoint import load_checkpoint
+from rnn_scratch.beyond.run import newest_run
 from rnn_scratch.beyond.sampling import sampler
 
 import pytest
@@ -174,6 +175,37 @@ def test_files_of_the_user_s_own_are_left_alone(program, tmp_path):
     assert (tmp_path / 'here/random-best.safetensors').read_bytes() == mine
 
 
+def test_the_pictures_of_named_models(program, tmp_path):
+    """Two files of one name are told apart by their folders; the hidden units are those of the last."""
+    for folder in 'ab':
+        program('train', *SMALL, '--epochs', 1, '--sampling', 'random', '--out', folder)
+    both = program('plot', 'a/random.safetensors', 'b/random.safetensors', '-o', 'pictures/both.svg')
+    assert (both.returncode, both.stdout) == (0, 'picture in pictures/both.svg\n'), both.stderr
+    units = program('plot', 'a/random.safetensors', '--hidden', '--text', '分开', '--units', 5, '-o', 'units.png')
+    assert (units.returncode, units.stdout) == (0, 'picture in units.png\n'), units.stderr
+    assert (tmp_path / 'units.png').read_bytes().startswith(b'\x89PNG')
+    labels = re.findall(r'<!-- (.*) -->', (tmp_path / 'pictures/both.svg').read_text('utf-8'))
+    assert any('random sampling, a/random' in label for label in labels)
+    assert any('random sampling, b/random' in label for label in labels)
+
+
+@pytest.mark.parametrize('flags, message', [
+    (['nowhere.safetensors'], 'The checkpoint nowhere.safetensors does not exist'),
+    (['--hidden', 'nowhere.safetensors'], 'The checkpoint nowhere.safetensors does not exist'),
+    (['-o', 'a.nonsense'], 'end it in one of'),
+    (['--hidden', '--text', '龘'], "does not have '龘'"),
+    (['--hidden', '--units', 301], 'num_units'),
+])
+def test_a_mistake_about_a_picture_is_one_sentence(program, tmp_path, flags, message):
+    program('train', *SMALL, '--epochs', 1, '--sampling', 'random')
+    before = sorted(tmp_path.rglob('*'))
+    result = program('plot', *flags)
+    assert (result.returncode, result.stdout) == (1, '')
+    sentence, = result.stderr.splitlines()
+    assert message in sentence
+    assert sorted(tmp_path.rglob('*')) == before, 'there is no picture'
+
+
 def test_a_picture_is_not_drawn_over_another(program, tmp_path):
     program('train', *SMALL, '--epochs', 1, '--sampling', 'random')
     for name in ['training.png', 'training-2.png']:
@@ -323,11 +355,15 @@ def test_what_a_file_holds_is_shown(program, trained):
 
 
 def test_the_newest_run_is_the_one_that_was_saved_last(program, tmp_path):
-    for name in ['b', 'a']:
-        program('train', *SMALL, '--epochs', 1, '--sampling', 'random', '--out', f'runs/{name}')
-    assert 'runs/a/random.safetensors: Checkpoint' in program('show').stderr
-    os.utime(tmp_path / 'runs/b/random.safetensors')
-    assert 'runs/b/random.safetensors: Checkpoint' in program('show').stderr
+    for folder in ['old', 'new']:
+        program('train', *SMALL, '--epochs', 1, '--out', f'runs/{folder}')
+    for age, name in [(3, 'new/random'), (4, 'new/consecutive'), (1, 'new/random-best'), (9, 'old/random'),
+                      (8, 'old/consecutive')]:
+        os.utime(tmp_path / f'runs/{name}.safetensors', (1e9 - age, 1e9 - age))
+    found = newest_run(tmp_path / 'runs')
+    assert [path.relative_to(tmp_path / 'runs').as_posix() for path in found] == ['new/consecutive.safetensors',
+                                                                                 'new/random.safetensors']
+    assert 'runs/new/random.safetensors: Checkpoint' in program('show').stderr
 
 
 def test_to_write_takes_no_matplotlib(run, trained):
