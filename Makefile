@@ -10,7 +10,7 @@
 
 SUPPORTED := import sys; sys.exit(not (sys.implementation.name == "cpython" and (3, 8) <= sys.version_info[:2] <= (3, 12)))
 # Without uv, Python must be able to make an environment by itself; Debian keeps that in a package of its own.
-ABLE := $(if $(shell command -v uv),,import ensurepip; )$(SUPPORTED)
+ABLE := $(if $(shell command -v uv 2>/dev/null),,import ensurepip; )$(SUPPORTED)
 CANDIDATES := python3 python python3.11 python3.10 python3.12 python3.9 python3.8
 PYTHON := $(shell for python in $(CANDIDATES); do $$python -c '$(ABLE)' 2>/dev/null && echo $$python && break; done)
 override PYTHON := $(patsubst ~/%,$(HOME)/%,$(PYTHON))

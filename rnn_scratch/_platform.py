@@ -15,7 +15,8 @@ from pathlib import Path
 
 # Where MXNet 1.9.1 runs, the system's libraries that it needs there, and Debian's packages of them.
 LIBRARIES = {
-    'linux x86_64': {'libgomp.so.1': 'libgomp1', 'libquadmath.so.0': 'libquadmath0', 'libstdc++.so.6': 'libstdc++6'},
+    'linux x86_64': {'libgomp.so.1': 'libgomp1', 'libquadmath.so.0': 'libquadmath0', 'libstdc++.so.6': 'libstdc++6',
+                     'libgcc_s.so.1': 'libgcc-s1'},
     # There is a wheel, but no package of the Arm Performance Libraries that it was made with.
     'linux aarch64': {'libarmpl_lp64_mp.so': None, 'libamath.so': None, 'libastring.so': None},
     'darwin x86_64': {},
