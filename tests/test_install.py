@@ -86,7 +86,7 @@ class Machine:
         echo "$*" >> '{log}'
         case "$*" in
         '-m venv '*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";;
-        -m*|examples*) ;;
+        -m*|examples*|*ensurepip*) ;;
         *) exec '{python}' "$@";;
         esac
     """
@@ -189,7 +189,7 @@ def test_make_installs_once_for_each_place(machine):
 @needs_make
 def test_make_takes_uv_where_it_is(machine):
     """Then Python itself need not be able to make an environment."""
-    without_ensurepip = Machine.PYTHON.replace("-m*|", "*ensurepip*) exit 1;;\n-m*|")
+    without_ensurepip = Machine.PYTHON.replace("|*ensurepip*) ;;", ") ;;\n*ensurepip*) exit 1;;")
     machine.has(python3=without_ensurepip, uv=Machine.UV)
     said, (venv, install, train) = machine.make('train')
     assert said == '' and venv.startswith('uv venv') and install.startswith('uv pip install')
