@@ -6,7 +6,7 @@
 # make growth     the same, and how cost grows with each setting: a quarter of an hour; leave the machine alone meanwhile
 #
 # PYTHON=python3.10 chooses the interpreter; ARGS=50 is handed on to the program that runs (here: 50 epochs).
-# The environment and the trained models stay in this folder. Outside it, pip, uv and matplotlib keep their caches.
+# The environment and the trained models stay in this folder; README.md says what goes elsewhere.
 
 SUPPORTED := import sys; sys.exit(not (sys.implementation.name == "cpython" and (3, 8) <= sys.version_info[:2] <= (3, 12)))
 # Without uv, Python must be able to make an environment by itself; Debian keeps that in a package of its own.
