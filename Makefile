@@ -1,26 +1,26 @@
-# make train    an environment, the installation, and the chapter's training
-# make test     the same, and the tests
-# make lint     the same, and the style
-# make bench    the same, and the engines beside d2lzh, NumPy and PyTorch: 10 minutes; leave the machine alone meanwhile
-# make growth   the same, and how cost grows with each setting: a quarter of an hour; leave the machine alone meanwhile
+# make train      an environment, the installation, and the chapter's training
+# make test       the same, and the fast tests
+# make test-all   the same, and the slow tests, too
+# make lint       the same, and the style
+# make bench      the same, and the engines beside d2lzh, NumPy and PyTorch: 10 minutes; leave the machine alone meanwhile
+# make growth     the same, and how cost grows with each setting: a quarter of an hour; leave the machine alone meanwhile
 #
-# PYTHON=python3.10 chooses the interpreter; ARGS="--epochs 50" is handed on to the program that runs.
-# Nothing is written outside this folder (but for the caches of pip and uv).
+# PYTHON=python3.10 chooses the interpreter; ARGS=50 is handed on to the program that runs (here: 50 epochs).
+# The environment and the trained models stay in this folder; README.md says what goes elsewhere.
 
 SUPPORTED := import sys; sys.exit(not (sys.implementation.name == "cpython" and (3, 8) <= sys.version_info[:2] <= (3, 12)))
 # Without uv, Python must be able to make an environment by itself; Debian keeps that in a package of its own.
-ABLE := $(if $(shell command -v uv),,import ensurepip; )$(SUPPORTED)
-PYTHON := $(shell for python in python3 python python3.11 python3.10 python3.12 python3.9 python3.8; do \
-	$$python -c '$(ABLE)' 2>/dev/null && echo $$python && break; done)
-UNSUPPORTED = rnn_scratch needs CPython 3.8 to 3.12, because MXNet cannot run on any other,
-UNSUPPORTED += and $(if $(PYTHON),$(PYTHON) is not one of them,none that can make an environment was found):
-UNSUPPORTED += install one and name it, for instance: make train PYTHON=python3.11
-VERSION = $(if $(PYTHON),$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
-VENV = .venv-$(VERSION)
-PEERS = .venv-peers-$(VERSION)
+ABLE := $(if $(shell command -v uv 2>/dev/null),,import ensurepip; )$(SUPPORTED)
+CANDIDATES := python3 python python3.11 python3.10 python3.12 python3.9 python3.8
+PYTHON := $(shell for python in $(CANDIDATES); do $$python -c '$(ABLE)' 2>/dev/null && echo $$python && break; done)
+override PYTHON := $(patsubst ~/%,$(HOME)/%,$(PYTHON))
+MINOR := import sys; print("%d.%d" % sys.version_info[:2])
+VERSION := $(shell '$(PYTHON)' -c '$(MINOR)' 2>/dev/null)
+VENV := .venv-$(VERSION)
+PEERS := .venv-peers-$(VERSION)
 ARGS =
 
-.PHONY: help train test lint bench growth python
+.PHONY: help train test test-all lint bench growth environment able
 
 help:
 	@sed -n 's/^# //p; /^$$/q' Makefile
@@ -29,6 +29,9 @@ train: environment
 	$(VENV)/bin/python examples/train_jaychou.py $(ARGS)
 
 test: environment
+	$(VENV)/bin/python -m pytest -m 'not slow' $(ARGS)
+
+test-all: environment
 	$(VENV)/bin/python -m pytest $(ARGS)
 
 lint: environment
@@ -43,28 +46,45 @@ bench: environment
 growth: environment
 	$(VENV)/bin/python benchmarks/growth.py $(ARGS)
 
-# The file in the environment says that its installation was finished, and with which pins.
-.PHONY: environment
-environment: python
+# The file `installed` says that the installation was finished, and in which folder: an environment does not survive it
+# when that folder gets another name, or when the Python that it was made with goes away.
+environment: able
+	@test ! -e $(VENV)/installed || { test "$$(cat $(VENV)/installed)" = "$$(pwd -P)" && test -x $(VENV)/bin/python; } || \
+		rm -rf $(VENV)
 	@$(MAKE) --silent --no-print-directory $(VENV)/installed PYTHON='$(PYTHON)'
 
 $(VENV)/installed: setup.py constraints.txt
 	@echo "Installing into $(VENV) (this takes a minute, once)"
 	@if command -v uv >/dev/null; then \
-		uv venv --quiet --seed --allow-existing --python '$(PYTHON)' $(VENV) && \
+		uv venv --quiet --allow-existing --python '$(PYTHON)' $(VENV) && \
 		uv pip install --quiet --python $(VENV) --constraint constraints.txt --editable '.[test]'; \
 	else \
-		$(PYTHON) -m venv $(VENV) && \
+		'$(PYTHON)' -m venv $(VENV) && \
 		$(VENV)/bin/python -m pip install --quiet --use-pep517 --constraint constraints.txt --editable '.[test]'; \
 	fi
-	@touch $@
+	@pwd -P > $@
 
 # Beside d2lzh stand NumPy (and PyTorch) at versions that MXNet cannot share an environment with.
 $(PEERS)/installed: benchmarks/requirements.txt
 	@echo "Installing into $(PEERS)"
-	@$(PYTHON) -m venv $(PEERS)
-	@$(PEERS)/bin/python -m pip install --quiet --requirement benchmarks/requirements.txt
+	@$(VENV)/bin/python -m venv --without-pip $(PEERS)
+	@$(VENV)/bin/python -m pip --python $(PEERS)/bin/python install --quiet pip --requirement benchmarks/requirements.txt
 	@touch $@
 
-python:
-	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { echo "$(UNSUPPORTED)"; exit 1; }
+# Whether all this can work here, before anything starts: a Python, a folder to write to, what MXNet needs of the system.
+able:
+	@'$(PYTHON)' -c '$(ABLE)' 2>/dev/null || { \
+		cure='install one and name it, for instance: make train PYTHON=python3.11'; \
+		for python in $(if $(PYTHON),'$(PYTHON)',$(CANDIDATES)); do \
+			version=$$("$$python" --version 2>&1) || continue; \
+			found="$$found$${found:+, }$$python is $$version"; \
+			minor=$$("$$python" -c '$(MINOR); $(SUPPORTED)' 2>/dev/null) || continue; \
+			found="$$found without the module ensurepip"; \
+			cure="install that module (Debian and Ubuntu: apt-get install python$$minor-venv), or uv"; \
+		done; \
+		echo 'rnn_scratch needs CPython 3.8 to 3.12, because MXNet cannot run on any other, and here' \
+			$${found:-'$(or $(PYTHON),Python) was not found'}: "$$cure."; \
+		exit 1; } >&2
+	@test -w . || { echo "The folder $$(pwd -P) cannot be written to, and make keeps the environment in it:" \
+		"copy the folder to a place of your own and run make there." >&2; exit 1; }
+	@'$(PYTHON)' rnn_scratch/_platform.py

@@ -43,13 +43,15 @@ setup(
         # MXNet reads numpy.bool, which NumPy 1.24 removed; Python 3.12 has no older NumPy (see _platform.py).
         'numpy<1.24; python_version < "3.12"',
         'numpy>=1.26,<2; python_version >= "3.12"',
-        # MXNet imports distutils, which Python 3.12 removed and setuptools brings back.
-        'setuptools; python_version >= "3.12"',
+        # MXNet imports distutils, which Python 3.12 removed, which Debian keeps out of its Python 3.11 and before, and
+        # which setuptools brings back.
+        'setuptools',
         # d2lzh.set_figsize calls a function that IPython 9 removed.
         'ipython<9',
         'matplotlib',
         'safetensors',
         'tqdm',
     ],
-    extras_require={'test': ['pytest', 'ruff', 'setuptools', 'wheel']},
+    # pip stands here so that constraints.txt decides its version, too.
+    extras_require={'test': ['pip', 'pytest', 'ruff']},
 )

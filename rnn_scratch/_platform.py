@@ -2,17 +2,25 @@
 
 MXNet 1.9.1 is from 2022. On a machine of today its import fails in a few well-known ways, each with a message that
 names the symptom and not the cure; and it does not know today's processors. `import rnn_scratch` runs `import_mxnet`
-first, which names the cure, and starts MXNet with settings that fit the machine.
+first, which names the cure, and starts MXNet with settings that fit the machine. `make` runs this file as a program
+before it installs anything, with a Python that has no package yet.
 """
 import contextlib
+import ctypes
 import os
 import platform
 import re
 import sys
 from pathlib import Path
 
-# The system's libraries that the wheel needs, and Debian's packages of them.
-PACKAGES = {'libquadmath.so.0': 'libquadmath0', 'libgomp.so.1': 'libgomp1'}
+# Where MXNet 1.9.1 runs, the system's libraries that it needs there, and Debian's packages of them.
+LIBRARIES = {
+    'linux x86_64': {'libgomp.so.1': 'libgomp1', 'libquadmath.so.0': 'libquadmath0', 'libstdc++.so.6': 'libstdc++6',
+                     'libgcc_s.so.1': 'libgcc-s1'},
+    # There is a wheel, but no package of the Arm Performance Libraries that it was made with.
+    'linux aarch64': {'libarmpl_lp64_mp.so': None, 'libamath.so': None, 'libastring.so': None},
+    'darwin x86_64': {},
+}
 
 
 def import_mxnet():
@@ -21,8 +29,8 @@ def import_mxnet():
     Raises
     ------
     ImportError
-        NumPy is too new, `distutils` is missing, MXNet is not installed, or a system library that it needs is
-        missing. The original error, where there is one, is kept as the cause.
+        NumPy is too new, `distutils` is missing, MXNet is not installed, or this machine or a system library is not
+        what it needs. The original error, where there is one, is kept as the cause.
     """
     check_numpy()
     check_distutils()
@@ -34,19 +42,40 @@ def import_mxnet():
     except ModuleNotFoundError as error:
         if error.name != 'mxnet':
             raise
-        raise ImportError(
-            f'MXNet is not installed for Python {platform.python_version()} on {sys.platform} {platform.machine()}: '
-            "install rnn_scratch as its README says, or, since MXNet's wheels exist only for Linux (x86_64, aarch64) "
-            'and macOS (x86_64), with CPython 3.8 to 3.12, move to such a machine.') from error
+        raise ImportError(what_is_missing() or (
+            f'MXNet is not installed for Python {platform.python_version()} ({sys.executable}): '
+            'install rnn_scratch as its README says.')) from error
     except OSError as error:
         missing = re.match(r'(\S+?\.so\S*): cannot open shared object file', str(error))
         if missing is None:
             raise
-        library = missing.group(1)
-        cure = (f"install your system's package of it (Debian and Ubuntu: apt-get install {PACKAGES[library]})"
-                if library in PACKAGES else
-                'install the system package that holds it, or the build of MXNet that fits this machine')
-        raise ImportError(f'MXNet needs the system library {library}, which this machine lacks: {cure}.') from error
+        raise ImportError(what_is_missing() or (
+            f'MXNet needs the system library {missing.group(1)}, which this machine lacks: install the system package '
+            'that holds it, or the build of MXNet that fits this machine.')) from error
+
+
+def what_is_missing():
+    """What MXNet needs of the system and does not find, in one sentence with the cure; None if nothing is missing."""
+    machine = f'{sys.platform} {platform.machine()}'
+    missing = [library for library in LIBRARIES.get(machine, {}) if not can_be_loaded(library)]
+    if machine not in LIBRARIES or machine == 'linux aarch64' and missing:
+        reason = f' (there it needs {", ".join(missing)}, which no package brings)' if missing else ''
+        return (f'MXNet 1.9.1 does not run on {machine}{reason}: use a machine with Linux on x86_64, or try to emulate '
+                'one, for instance with: docker run --platform linux/amd64 -it python:3.11 (not tried).')
+    if missing:
+        packages = ' '.join(LIBRARIES[machine][library] for library in missing)
+        return (f'MXNet needs {", ".join(missing)}, which this machine lacks: install the packages of your system that '
+                f'hold them (Debian and Ubuntu: apt-get install {packages}).')
+    return None
+
+
+def can_be_loaded(library):
+    """Whether the loader of the system finds a library."""
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def check_numpy():
@@ -121,4 +150,6 @@ def environment(variables):
             del os.environ[name]
 
 
+if __name__ == '__main__':
+    sys.exit(what_is_missing())
 import_mxnet()

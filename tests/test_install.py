@@ -1,8 +1,12 @@
-"""The wheel in an environment of its own, and the guard of setup.py."""
+"""The wheel in an environment of its own, the guard of setup.py, and what make does on other people's machines."""
+import ctypes
+import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -24,9 +28,10 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_works_with_no_checkout_in_sight(wheel, tmp_path):
     """A fresh environment has the wheel, and sees the dependencies (there is no network in a test) after its own."""
-    subprocess.run([sys.executable, '-m', 'venv', tmp_path / 'env'], check=True)
     python = tmp_path / 'env/bin/python'
-    subprocess.run([python, '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-index', wheel], check=True)
+    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', tmp_path / 'env'], check=True)
+    subprocess.run([sys.executable, '-m', 'pip', '--python', python, 'install', '--quiet', '--no-deps', '--no-index',
+                    wheel], check=True)
     site_packages, = (tmp_path / 'env/lib').glob('python*/site-packages')
     dependencies = sysconfig.get_paths()['purelib']
     (site_packages / 'dependencies.pth').write_text(f'import site; site.addsitedir({dependencies!r})\n')
@@ -52,21 +57,163 @@ def test_the_import_works_beside_the_checkout(run, tmp_path):
     assert result.stdout == '1027\n', result.stderr
 
 
-@pytest.mark.parametrize('version, allowed', [((3, 7), False), ((3, 8), True), ((3, 12), True), ((3, 13), False),
-                                              ((3, 14), False)])
-def test_setup_says_which_pythons_will_do(run, version, allowed):
-    """setup.py, read by a Python that takes itself for another."""
-    program = f'''if True:
+def test_setup_says_which_pythons_will_do(run):
+    """setup.py, read by a Python that takes itself for others."""
+    result = run('-c', f"""if True:
         import runpy, sys
         import setuptools
         setuptools.setup = lambda **keywords: print('set up')
-        sys.version_info = ({version[0]}, {version[1]}, 0)
-        runpy.run_path({str(ROOT / 'setup.py')!r}, run_name='__main__')
-    '''
-    result = run('-c', program)
-    if allowed:
-        assert (result.returncode, result.stdout) == (0, 'set up\n')
-    else:
-        assert result.returncode == 1
-        sentence, = result.stderr.splitlines()
-        assert f'this is Python {version[0]}.{version[1]}' in sentence and '3.8 to 3.12' in sentence
+        for minor in [7, 8, 12, 13, 14]:
+            sys.version_info = (3, minor, 0)
+            try:
+                runpy.run_path({str(ROOT / 'setup.py')!r}, run_name='__main__')
+            except SystemExit as error:
+                print(error.code)
+    """)
+    old, first, last, new, newer = result.stdout.splitlines()
+    assert first == last == 'set up'
+    for said, version in [(old, '3.7'), (new, '3.13'), (newer, '3.14')]:
+        assert f'this is Python {version}:' in said and '3.8 to 3.12' in said
+
+
+class Machine:
+    """A copy of what make reads, and a machine whose programs are stand-ins that write down what they are asked.
+
+    A stand-in for Python makes an environment with another stand-in in it; what it cannot pretend it leaves to the real
+    one.
+    """
+    PYTHON = """#!/bin/sh
+        echo "$*" >> '{log}'
+        case "$*" in
+        '-m venv '*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";;
+        -m*|examples*|*ensurepip*) ;;
+        *) exec '{python}' "$@";;
+        esac
+    """
+    WITHOUT_ENSUREPIP = """#!/bin/sh
+        case "$*" in
+        *ensurepip*) exit 1;;
+        --version) echo Python 3.11.2;;
+        *print*) echo 3.11;;
+        esac
+    """
+    TOO_NEW = """#!/bin/sh
+        test "$*" = --version && echo Python 3.13.0
+    """
+    WITHOUT_LIBRARIES = """#!/bin/sh
+        case "$*" in
+        *_platform.py) exec '{python}' -c "
+import ctypes, platform, runpy, sys
+def load(library): raise OSError
+ctypes.CDLL, sys.platform, platform.machine = load, 'linux', lambda: 'x86_64'
+runpy.run_path('$*', run_name='__main__')";;
+        *) echo "$*" >> '{log}';;
+        esac
+    """
+    UV = """#!/bin/sh
+        echo "uv $*" >> '{log}'
+        for last; do :; done
+        test "$1" != venv || {{ mkdir -p "$last/bin"; cp '{home}/bin/python3' "$last/bin/python"; }}
+    """
+
+    def __init__(self, home):
+        self.home, self.folder, self.log = home, home / '歌词 songs', home / 'log'
+        for name in ['Makefile', 'setup.py', 'constraints.txt', 'rnn_scratch/_platform.py']:
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, self.folder / name)
+        (home / 'bin').mkdir()
+        for tool in ['cat', 'cp', 'make', 'mkdir', 'rm']:
+            (home / 'bin' / tool).symlink_to(shutil.which(tool))
+
+    def has(self, **programs):
+        for name, text in programs.items():
+            self.write(self.home / 'bin' / name, text)
+
+    def write(self, path, text):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.format(log=self.log, python=sys.executable, home=self.home), 'utf-8')
+        path.chmod(0o755)
+
+    def make(self, *arguments, **options):
+        """What make says on standard error, and what the programs were asked, less the questions about themselves."""
+        self.log.write_text('')
+        result = subprocess.run(
+            ['make', *arguments], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding='utf-8',
+            env={'PATH': str(self.home / 'bin'), 'HOME': str(self.home)}, **options)
+        assert (result.returncode == 0) == (result.stderr == ''), 'a failure, or nothing, is said'
+        asked = self.log.read_text('utf-8').splitlines()
+        return (result.stderr.splitlines() or [''])[0], [line for line in asked if not line.startswith(('-c', 'rnn_'))]
+
+
+@pytest.fixture
+def machine():
+    with tempfile.TemporaryDirectory() as home:
+        yield Machine(Path(home))
+
+
+needs_make = pytest.mark.skipif(shutil.which('make') is None, reason='make is not on this machine')
+INSTALL = "-m pip install --quiet --use-pep517 --constraint constraints.txt --editable .[test]"
+
+
+@needs_make
+def test_make_names_the_pythons_that_will_not_do(machine):
+    said, asked = machine.make('train')
+    assert 'CPython 3.8 to 3.12' in said and 'Python was not found' in said and 'PYTHON=python3.11' in said
+    machine.has(python3=Machine.TOO_NEW, **{'python3.11': Machine.WITHOUT_ENSUREPIP})
+    said, asked = machine.make('train')
+    assert 'python3 is Python 3.13.0, python3.11 is Python 3.11.2 without the module ensurepip' in said
+    assert 'apt-get install python3.11-venv' in said
+    said, asked = machine.make('train', 'PYTHON=python3')
+    assert 'here python3 is Python 3.13.0:' in said and 'ensurepip' not in said
+    said, asked = machine.make('train', 'PYTHON=/no/where')
+    assert '/no/where was not found' in said
+
+
+@needs_make
+def test_make_installs_once_for_each_place(machine):
+    """With an interpreter whose path begins with ~ and has a space, in a folder whose name has one, too."""
+    machine.write(machine.home / 'my pythons/python', Machine.PYTHON)
+    machine.has(python3=Machine.TOO_NEW)
+    python, environment = 'PYTHON=~/my pythons/python', '.venv-{}.{}'.format(*sys.version_info)
+    assert machine.make('train', 'ARGS=3', python) == (
+        '', [f'-m venv {environment}', INSTALL, 'examples/train_jaychou.py 3'])
+    assert machine.make('test', python) == ('', ['-m pytest -m not slow'])
+    assert machine.make('test-all', python) == ('', ['-m pytest'])
+    machine.folder = machine.folder.rename(machine.home / 'renamed')
+    assert machine.make('lint', python) == ('', [f'-m venv {environment}', INSTALL, '-m ruff check .'])
+    assert machine.make('lint', python) == ('', ['-m ruff check .'])
+    (machine.folder / environment / 'bin/python').unlink()
+    assert machine.make('lint', python) == ('', [f'-m venv {environment}', INSTALL, '-m ruff check .'])
+
+
+@needs_make
+def test_make_takes_uv_where_it_is(machine):
+    """Then Python itself need not be able to make an environment."""
+    without_ensurepip = Machine.PYTHON.replace("|*ensurepip*) ;;", ") ;;\n*ensurepip*) exit 1;;")
+    machine.has(python3=without_ensurepip, uv=Machine.UV)
+    said, (venv, install, train) = machine.make('train')
+    assert said == '' and venv.startswith('uv venv') and install.startswith('uv pip install')
+    assert '--constraint constraints.txt' in install and train.startswith('examples/train_jaychou.py')
+
+
+@needs_make
+def test_make_looks_for_all_libraries_before_it_installs(machine):
+    machine.has(python3=Machine.WITHOUT_LIBRARIES)
+    said, asked = machine.make('train')
+    assert 'libgomp.so.1, libquadmath.so.0' in said and 'libgomp1 libquadmath0' in said
+    assert asked == []
+
+
+def give_up_root():
+    """Root may write anywhere; on Linux a process can give that up (prctl, PR_CAPBSET_DROP, CAP_DAC_OVERRIDE)."""
+    if os.geteuid() == 0:
+        ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+
+
+@needs_make
+def test_make_says_that_it_cannot_write(machine):
+    machine.has(python3=Machine.PYTHON)
+    machine.folder.chmod(0o555)
+    said, asked = machine.make('train', preexec_fn=give_up_root)
+    assert f'{machine.folder} cannot be written to' in said and 'copy' in said
+    assert asked == []

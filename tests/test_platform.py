@@ -2,10 +2,15 @@
 
 The machines are made of stand-in modules in a folder that Python searches first.
 """
+import platform
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-from rnn_scratch._platform import count_cores, has_avx2
+from rnn_scratch._platform import LIBRARIES, count_cores, has_avx2, what_is_missing
 
+import mxnet
 import pytest
 
 PROGRAM = '''
@@ -41,19 +46,64 @@ def test_distutils_missing(import_with):
 
 def test_mxnet_not_installed(import_with):
     said = import_with(mxnet="raise ModuleNotFoundError(\"No module named 'mxnet'\", name='mxnet')")
-    assert 'MXNet is not installed' in said and 'Linux (x86_64, aarch64)' in said
-
-
-def test_libquadmath_missing(import_with):
-    said = import_with(
-        mxnet="raise OSError('libquadmath.so.0: cannot open shared object file: No such file or directory')")
-    assert 'libquadmath.so.0' in said and 'apt-get install libquadmath0' in said
+    assert 'MXNet is not installed' in said and sys.executable in said
 
 
 def test_another_library_missing(import_with):
     said = import_with(
         mxnet="raise OSError('libcudart.so.11.0: cannot open shared object file: No such file or directory')")
     assert 'libcudart.so.11.0' in said and 'libquadmath' not in said
+
+
+@pytest.fixture
+def said_on(monkeypatch):
+    """What is said on another machine, whose loader does not find these libraries."""
+    def said_on(system, processor, missing=()):
+        def load(library):
+            if library in missing:
+                raise OSError(f'{library}: cannot open shared object file: No such file or directory')
+
+        with monkeypatch.context() as patch:
+            patch.setattr('sys.platform', system)
+            patch.setattr('platform.machine', lambda: processor)
+            patch.setattr('ctypes.CDLL', load)
+            return what_is_missing()
+    return said_on
+
+
+def test_missing_libraries_are_named_all_at_once(said_on):
+    said = said_on('linux', 'x86_64', ['libgomp.so.1', 'libquadmath.so.0'])
+    assert 'libgomp.so.1, libquadmath.so.0' in said and 'apt-get install libgomp1 libquadmath0)' in said
+    said = said_on('linux', 'x86_64', ['libquadmath.so.0'])
+    assert 'libgomp' not in said and 'apt-get install libquadmath0)' in said
+    assert said_on('linux', 'x86_64') is None
+
+
+ARM = ['libarmpl_lp64_mp.so', 'libamath.so', 'libastring.so']
+
+
+@pytest.mark.parametrize('system, processor, missing', [
+    ('linux', 'aarch64', ARM), ('linux', 'ppc64le', []), ('darwin', 'arm64', []), ('win32', 'AMD64', [])])
+def test_machines_without_mxnet_hear_where_it_runs(said_on, system, processor, missing):
+    said = said_on(system, processor, missing)
+    assert f'does not run on {system} {processor}' in said and 'Linux on x86_64' in said and 'linux/amd64' in said
+    assert all(library in said for library in missing) and 'apt-get' not in said
+
+
+def test_machines_with_mxnet_hear_nothing(said_on):
+    assert said_on('darwin', 'x86_64') is None
+    assert said_on('linux', 'aarch64') is None, 'whoever has the libraries may try'
+
+
+@pytest.mark.skipif(sys.platform != 'linux' or platform.machine() != 'x86_64' or shutil.which('ldd') is None,
+                    reason='these are the libraries of Linux on x86_64, listed by ldd')
+def test_the_libraries_are_those_that_the_loader_asks_for():
+    """ldd lists what the wheel needs: its own, those of the C library, and those that the system must have."""
+    folder = Path(mxnet.__file__).parent
+    listed = subprocess.run(['ldd', folder / 'libmxnet.so'], capture_output=True, text=True, check=True).stdout
+    needed = {line.split()[0] for line in listed.splitlines() if '=>' in line and str(folder) not in line}
+    of_the_c_library = {f'lib{name}' for name in ['c.so.6', 'm.so.6', 'dl.so.2', 'rt.so.1', 'pthread.so.0']}
+    assert needed - of_the_c_library == set(LIBRARIES['linux x86_64'])
 
 
 def test_other_errors_are_not_disguised(run, tmp_path):
