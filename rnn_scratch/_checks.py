@@ -224,6 +224,12 @@ def check_finite(path, arrays):
                              f'to {path}: start again with a smaller learning rate (lr) or a smaller clipping_theta.')
 
 
+def check_finite_params(params):
+    if not all(math.isfinite(abs(param.asnumpy()).max()) for param in params):
+        raise FloatingPointError('The parameters have grown beyond all bounds: start again with a smaller learning rate '
+                                 '(lr), or with gradient clipping (clipping_theta).')
+
+
 def check_not_empty_arrays(path, arrays):
     for symbol, array in arrays.items():
         if array.size == 0:

@@ -1,4 +1,5 @@
 """A run that was stopped and resumed is the run that was never stopped, to the bit; and nothing is lost."""
+import math
 import os
 import random
 import re
@@ -139,6 +140,22 @@ def test_numbers_that_grow_beyond_all_bounds_do_not_replace_good_ones(tmp_path, 
     assert result.returncode == 1
     assert 'learning rate' in result.stderr.splitlines()[-1]
     assert not list(tmp_path.glob('*.safetensors'))
+
+
+def test_the_epoch_before_such_numbers_is_kept(tmp_path, program, monkeypatch):
+    """An epoch whose last step makes a number infinite, with no loss or norm that shows it."""
+    epochs = []
+
+    def breaking_epoch(rnn, params, *arguments):
+        epochs.append(d2l.train_epoch(rnn, params, *arguments))
+        if len(epochs) == 3:
+            params[1][2, 3] = math.inf
+        return epochs[-1]
+
+    monkeypatch.setattr('rnn_scratch.beyond.fused.train_epoch', breaking_epoch)
+    result = program('train', *SMALL, '--sampling', 'random', '--epochs', 9, '--out', '.')
+    assert result.returncode == 1 and 'learning rate' in result.stderr.splitlines()[-1]
+    assert load_checkpoint(tmp_path / 'random.safetensors').perplexities == epochs[:2]
 
 
 @pytest.mark.slow
