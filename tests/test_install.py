@@ -40,8 +40,8 @@ def test_the_wheel_works_with_no_checkout_in_sight(wheel, tmp_path):
         import mxnet as mx
         corpus_indices, _, _, vocab_size = d2l.load_data_jay_lyrics()
         params = d2l.get_params(vocab_size, 8, vocab_size, mx.cpu())
-        d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, 8, vocab_size, mx.cpu(), corpus_indices[:1200], True, 35, 1, 1,
-                        32)
+        d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, 8, vocab_size, mx.cpu(), corpus_indices[:1200], True, 35,
+                        1, 1, 32)
         print(vocab_size, d2l.__file__, sep='\\n')
     '''
     (tmp_path / 'elsewhere').mkdir()
