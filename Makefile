@@ -49,8 +49,7 @@ growth: environment
 # The file `installed` says that the installation was finished, and in which folder: an environment does not survive it
 # when that folder gets another name, or when the Python that it was made with goes away.
 environment: able
-	@test ! -e $(VENV)/installed || { test "$$(cat $(VENV)/installed)" = "$$(pwd -P)" && test -x $(VENV)/bin/python; } || \
-		rm -rf $(VENV)
+	@test "$$(cat $(VENV)/installed 2>/dev/null)" = "$$(pwd -P)" && test -x $(VENV)/bin/python || rm -rf $(VENV)
 	@$(MAKE) --silent --no-print-directory $(VENV)/installed PYTHON='$(PYTHON)'
 
 $(VENV)/installed: setup.py constraints.txt
