@@ -1,7 +1,7 @@
-"""Perplexity on a text that the model was not trained on."""
+"""Perplexity on a text that the model was not trained on, and what is copied from the one that it was."""
 import rnn_scratch as d2l
 from rnn_scratch.beyond import evaluation, fused
-from rnn_scratch.beyond.evaluation import NUM_STEPS, evaluate, unigram_perplexity
+from rnn_scratch.beyond.evaluation import NUM_STEPS, copied, evaluate, unigram_perplexity
 
 import mxnet as mx
 import numpy as np
@@ -61,3 +61,45 @@ def test_too_short_a_text_is_refused(text):
 def test_unigram_perplexity():
     """Probabilities 1/2, 1/4, 1/4: entropy 1.5 bits."""
     assert unigram_perplexity([0, 0, 1, 2]) == pytest.approx(2 ** 1.5)
+
+
+def by_brute_force(text, corpus, n):
+    """Every piece of the text, looked for in every place of the corpus."""
+    pieces = {(i, j) for i in range(len(text)) for j in range(i + 1, len(text) + 1)
+              if any(corpus[k:k + j - i] == text[i:j] for k in range(len(corpus)))}
+    longest = max(j - i for i, j in pieces)
+    runs = [(i, j) for i, j in sorted(pieces) if j - i >= n and not {(i - 1, j), (i, j + 1)} & pieces]
+    return longest, sum(j - i == n for i, j in pieces) / (len(text) - n + 1), runs
+
+
+@pytest.mark.parametrize('seed', range(40))
+def test_what_is_copied(seed):
+    """Texts of three characters, in which much is copied, and of some that the corpus does not have."""
+    rng = np.random.RandomState(seed)
+    corpus = ''.join(rng.choice(list('风吹雨'), size=30))
+    text = ''.join(rng.choice(list('风吹雨打'[:3 + seed % 2]), size=25))
+    n = 1 + seed % 5
+    found = copied(text, corpus, n)
+    longest, share, runs = by_brute_force(text, corpus, n)
+    assert (len(found.longest), found.share, found.runs) == (longest, pytest.approx(share), runs)
+    assert corpus[found.position:found.position + longest] == found.longest and found.longest in text
+
+
+def test_copied_by_hand():
+    corpus = '一二三四五六七八九十'
+    nothing = copied('十九八七六五', corpus)            # backwards: no two characters in a row are in the corpus
+    assert nothing == ('十', 9, 0, [], 5)
+    everything = copied('三四五六七八', corpus)
+    assert everything == ('三四五六七八', 2, 1, [(0, 6)], 5)
+    part = copied('零二三四五六零一二三四零', corpus)   # 12 characters, 8 pieces of 5, of which 二三四五六 is one
+    assert part == ('二三四五六', 1, 1 / 8, [(1, 6)], 5)
+    assert repr(part) == ("12% of its 5-grams are copied; the longest copied run, 5 characters, begins at index 1 of "
+                          "the corpus: '二三四五六'")
+    assert copied('龘龘龘龘龘', corpus) == ('', 0, 0, [], 5)
+
+
+def test_copied_refuses_what_has_no_n_grams():
+    with pytest.raises(ValueError, match='has 2 characters, and runs of 5'):
+        copied('分开', '分开不分开')
+    with pytest.raises(ValueError, match='runs of 0'):
+        copied('分开', '分开不分开', n=0)
