@@ -1,6 +1,12 @@
 """Perplexity on a text that the model was not trained on, and what is copied from the one that it was."""
+import dataclasses
+import re
+import sys
+
 import rnn_scratch as d2l
+from rnn_scratch.__main__ import main
 from rnn_scratch.beyond import evaluation, fused
+from rnn_scratch.beyond.checkpoint import load_checkpoint, save_checkpoint
 from rnn_scratch.beyond.evaluation import NUM_STEPS, copied, evaluate, unigram_perplexity
 
 import mxnet as mx
@@ -103,3 +109,66 @@ def test_copied_refuses_what_has_no_n_grams():
         copied('分开', '分开不分开')
     with pytest.raises(ValueError, match='runs of 0'):
         copied('分开', '分开不分开', n=0)
+
+
+LYRICS = '风吹雨打风不怕 雨打风吹也不停 ' * 20
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """The path of a model that knows some of its text by heart, and the text, without the last tenth, held out."""
+    folder = tmp_path_factory.mktemp('copied')
+    (folder / 'song.txt').write_text(LYRICS, 'utf-8')
+    main(['train', '--corpus', str(folder / 'song.txt'), '--hidden', '16', '--batch-size', '4', '--num-steps', '10',
+          '--epochs', '12', '--sampling', 'random', '--prefix', '风', '--holdout', '0.1', '--out', str(folder)])
+    return folder / 'random.safetensors', LYRICS[:288]
+
+
+def test_a_song_and_what_of_it_is_copied(program, trained, monkeypatch):
+    path, corpus = trained
+    write = ['write', path, '--prefix', '停吹不风', '--num-chars', 60, '--temperature', 0]
+    song = load_checkpoint(path).predict('停吹不风', 60)
+    found = copied(song, corpus)
+    assert 0 < found.share < 1 and len(found.longest) > 5, 'there is something to see'
+    plain = song.replace(' ', '\n') + f'\n{found}\n'
+    assert program(*write, '--copied').stdout == plain
+    assert program(*write).stdout == plain[:-len(f'{found}\n')]
+    monkeypatch.setattr(sys.stdout, 'isatty', lambda: True)
+    received, position, red, is_red = program(*write, '--copied').stdout, 0, set(), False
+    for piece in re.split('(\033\\[[0-9]+m)', received):
+        if piece.startswith('\033'):
+            is_red = piece == '\033[31m'
+        else:
+            red |= set(range(position, position + len(piece))) if is_red else set()
+            position += len(piece)
+    assert red == {i for start, end in found.runs for i in range(start, end)}
+    assert re.sub('\033\\[[0-9]+m', '', received) == plain
+
+
+def test_what_is_copied_at_two_temperatures_and_for_each_prefix(program, trained):
+    path, corpus = trained
+    model = load_checkpoint(path)
+    song = copied(model.predict('风', 20), corpus)
+    lines = program('write', path, '--prefix', '风', '--num-chars', 20, '--temperature', 0, 5, '--seed', 1,
+                    '--copied').stdout.splitlines()
+    assert lines[-2] == f'temperature 0: {song}' and lines[-1].startswith('temperature 5: ')
+    printed = program('write', path, '--num-chars', 20, '--temperature', 0, '--copied', '--interactive',
+                      input='风\n雨\n').stdout
+    assert str(song) in printed and str(copied(model.predict('雨', 20), corpus)) in printed
+
+
+@pytest.mark.parametrize('lyrics, settings, message', [
+    (None, {}, 'song.txt, is not there any more: put it back, or leave --copied out'),
+    (LYRICS + '风', {}, 'The model was trained on another text than .*song.txt'),
+    (LYRICS, {}, 'The text has 4 characters, and runs of 5 are looked for'),
+    (LYRICS, None, 'does not say which text it was trained on: leave --copied out'),
+], ids=['gone', 'changed', 'short', 'not from a run'])
+def test_where_nothing_can_be_looked_for_one_sentence_says_so(program, tmp_path, trained, lyrics, settings, message):
+    model, song = load_checkpoint(trained[0]), tmp_path / 'song.txt'
+    settings = {} if settings is None else {**model.settings, 'corpus': str(song)}
+    save_checkpoint(tmp_path / 'here.safetensors', dataclasses.replace(model, settings=settings))
+    if lyrics:
+        song.write_text(lyrics, 'utf-8')
+    result = program('write', 'here.safetensors', '--prefix', '风', '--num-chars', 3, '--copied')
+    _, sentence = result.stderr.splitlines()        # the first says which model it is
+    assert result.returncode == 1 and result.stdout == '' and re.search(message, sentence)
