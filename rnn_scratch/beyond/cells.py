@@ -116,8 +116,8 @@ def gru(inputs, state, params):
     >>> H.astype('float64').asnumpy().round(4).tolist()         # (1/2, tanh(1/2) / 2)
     [[0.5, 0.2311]]
 
-    There it is (1/2, tanh(1) / 2) = (0.5, 0.3808). Where R is 1 everywhere the two are the same, and where W_hh is 0
-    (and c_h too).
+    There it is (1/2, tanh(1) / 2) = (0.5, 0.3808). With c_h = 0 the two are the same where R is 1 everywhere, and where
+    W_hh is 0.
 
     Parameters
     ----------
