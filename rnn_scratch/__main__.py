@@ -86,6 +86,7 @@ def parse_arguments(argv):
 
 
 def add_train(commands):
+    from .beyond.cells import CELLS
     parser = commands.add_parser(
         'train', help='train a model, with the settings of the chapter unless told otherwise',
         description='Train a model to write song lyrics, with the settings of the chapter unless told otherwise.',
@@ -100,8 +101,11 @@ def add_train(commands):
                       '(default: the lyrics that come with the package)')
     for flag, default, text in SETTINGS:
         what.add_argument(flag, type=TYPES[flag], default=argparse.SUPPRESS, help=f'{text} (default: {default:g})')
+    what.add_argument('--cell', choices=list(CELLS),
+                      help="the chapter's cell, a GRU, an LSTM, or the chapter's with ReLU for tanh (default: rnn)")
     what.add_argument('--engine', choices=['fused', 'tutorial'],
-                      help="the same model on fast operators, or the chapter's own (default: fused)")
+                      help="the chapter's cell on fast operators, or any cell on the chapter's (default: fused for "
+                           'rnn, tutorial for the others)')
     length = parser.add_argument_group('how long')
     length.add_argument('--epochs', type=at_least(1), default=250,
                         help='how often to read the whole text (default: 250)')
@@ -140,6 +144,9 @@ def add_write(commands):
     parser.add_argument('--top-p', type=float,
                         help='pick among the most probable characters that reach this probability together')
     parser.add_argument('--seed', type=int, help='the same seed gives the same song')
+    parser.add_argument('--copied', action='store_true',
+                        help='say how much of the song stands word for word in the text that the model was trained on, '
+                             'and show it in colour on a terminal')
     parser.add_argument('--interactive', action='store_true', help='type a prefix, read on, type another')
 
 
@@ -207,7 +214,8 @@ def train(args):
         run.prepare()
     for run in runs:
         sampling = run.settings['sampling']
-        print(f'{sampling} sampling ({SAMPLINGS[sampling]}), {run.settings["engine"]} engine', flush=True)
+        cell = '' if run.settings['cell'] == 'rnn' else f', {run.settings["cell"]} cell'
+        print(f'{sampling} sampling ({SAMPLINGS[sampling]}), {run.settings["engine"]} engine{cell}', flush=True)
         try:
             run.train()
         except BaseException as error:
@@ -226,9 +234,10 @@ def train(args):
 def new_runs(args):
     """Checked, all of them, before the first begins."""
     from .beyond.run import SAMPLINGS, Run
-    runs = []
+    cell, runs = args.cell or 'rnn', []
     for sampling in SAMPLINGS if args.sampling in (None, 'both') else [args.sampling]:
-        settings = {'sampling': sampling, 'corpus': absolute(args.corpus), 'engine': args.engine or 'fused'}
+        settings = {'sampling': sampling, 'corpus': absolute(args.corpus), 'cell': cell,
+                    'engine': args.engine or ('fused' if cell == 'rnn' else 'tutorial')}
         for flag, default, _ in SETTINGS:
             settings[name_of(flag)] = getattr(args, name_of(flag), default)
         runs.append(Run(args, settings))
@@ -244,12 +253,11 @@ def resumed_run(args):
         raise ValueError('A resumed run is saved where it was: leave --out out.')
     saved = load_checkpoint(args.resume, d2l.try_gpu())
     given = {name_of(flag): getattr(args, name_of(flag)) for flag, *_ in SETTINGS if hasattr(args, name_of(flag))}
-    if args.sampling:
-        given['sampling'] = args.sampling
+    given.update({name: value for name, value in [('sampling', args.sampling), ('cell', args.cell)] if value})
     check_can_resume(args.resume, saved, args.epochs)
-    check_same_settings(args.resume, saved.settings, given)
-    settings = {**saved.settings, 'corpus': absolute(args.corpus) or saved.settings['corpus'],
-                'engine': args.engine or saved.engine}
+    settings = {**saved.settings, 'cell': saved.cell}
+    check_same_settings(args.resume, settings, given)
+    settings.update(corpus=absolute(args.corpus) or settings['corpus'], engine=args.engine or saved.engine)
     return Run.resume(args, args.resume, saved, settings)
 
 
@@ -288,9 +296,11 @@ def how_to_go_on(args, run):
 
 def write(args):
     """Print a song, or one after the other for the prefixes that are typed."""
+    from .beyond.run import trained_text
     checkpoint = load(args.model)
+    corpus = trained_text(checkpoint) if args.copied else None
     if not args.interactive:
-        write_song(checkpoint, args.prefix, args)
+        write_song(checkpoint, args.prefix, args, corpus)
         return
     while True:
         try:
@@ -299,7 +309,7 @@ def write(args):
             print()
             return
         try:
-            write_song(checkpoint, prefix, args)
+            write_song(checkpoint, prefix, args, corpus)
         except ValueError as error:
             print(error)
 
@@ -314,27 +324,51 @@ def load(path):
     return checkpoint
 
 
-def write_song(checkpoint, prefix, args):
-    """Print a song as it is written or, at several temperatures, the songs beside each other."""
+def write_song(checkpoint, prefix, args, corpus):
+    """Print a song as it is written or, at several temperatures, the songs beside each other.
+
+    With --copied a song is printed when it is whole, and then how much of it stands in the corpus.
+    """
+    from .beyond.evaluation import copied
     from .beyond.sampling import sampler
     from .predict import greedy
     picks = [greedy if t == 0 else sampler(t, args.top_k, args.top_p, args.seed) for t in args.temperature]
-    if len(picks) > 1:
-        songs = [checkpoint.predict(prefix, args.num_chars, pick=pick) for pick in picks]
-        columns = [[f'temperature {t:g}', *wrap(lines(song))] for t, song in zip(args.temperature, songs)]
-        for row in itertools.zip_longest(*columns, fillvalue=''):
-            print(''.join(text + ' ' * (COLUMN - width(text)) for text in row).rstrip())
+    if len(picks) == 1 and not args.copied:
+        print_while_writing(checkpoint, prefix, args.num_chars, picks[0])
         return
+    songs = [checkpoint.predict(prefix, args.num_chars, pick=pick) for pick in picks]
+    found = [copied(song, corpus) for song in songs] if args.copied else []
+    if len(songs) == 1:
+        print(in_colour(songs[0], found[0].runs) if sys.stdout.isatty() else lines(songs[0]))
+        print(found[0])
+        return
+    columns = [[f'temperature {t:g}', *wrap(lines(song))] for t, song in zip(args.temperature, songs)]
+    for row in itertools.zip_longest(*columns, fillvalue=''):
+        print(''.join(text + ' ' * (COLUMN - width(text)) for text in row).rstrip())
+    for t, result in zip(args.temperature, found):
+        print(f'temperature {t:g}: {result}')
 
+
+def print_while_writing(checkpoint, prefix, num_chars, pick):
     def pick_and_print(Y):
-        X = picks[0](Y)
+        X = pick(Y)
         print(lines(checkpoint.idx_to_char[int(X.asscalar())]), end='', flush=True)
         return X
 
     checkpoint.predict(prefix, 0)       # refuses a prefix that it does not know before anything is printed
     print(lines(prefix), end='', flush=True)
-    checkpoint.predict(prefix, args.num_chars, pick=pick_and_print)
+    checkpoint.predict(prefix, num_chars, pick=pick_and_print)
     print()
+
+
+def in_colour(song, runs):
+    """The lines of a song for a terminal, with what is in a run in red."""
+    red = {i for start, end in runs for i in range(start, end)}
+    text = ''
+    for is_red, group in itertools.groupby(range(len(song)), red.__contains__):
+        part = ''.join(lines(song[i]) for i in group)
+        text += f'\033[31m{part}\033[0m' if is_red else part
+    return text
 
 
 def lines(song):
@@ -419,7 +453,8 @@ def show(args):
             lowest = min(perplexities)
             rows.append((name, f'{perplexities[-1]:f} at epoch {len(perplexities)}; lowest {lowest:f} at epoch '
                                f'{perplexities.index(lowest) + 1}'))
-    rows += sorted({**checkpoint.settings, 'engine': checkpoint.engine}.items())
+    settings = {**checkpoint.settings, 'engine': checkpoint.engine}
+    rows += sorted((name, value) for name, value in settings.items() if name != 'cell')      # that is the first row
     rows.append(('saved with', ', '.join(f'{name} {version}' for name, version in checkpoint.versions.items())))
     for name, value in rows:
         print(f'{name:<20}{value}')

@@ -72,6 +72,28 @@ def check_cell(rnn, chapters):
                          'take the functions of the same names from rnn_scratch, which compute any cell.')
 
 
+def check_cell_arguments(inputs, state, params, symbols, states):
+    """What a cell of beyond/cells.py is given: as many parameters and states as it has names, and sizes that fit."""
+    if len(params) != len(symbols):
+        raise ValueError(f'This cell has {len(symbols)} parameters, {" ".join(symbols)}, not {len(params)}: make them '
+                         'with the function for its own.')
+    (n, d), (num_inputs, h) = inputs[0].shape, params[0].shape
+    if d != num_inputs:
+        raise ValueError(f'Each input has shape ({n}, {d}) but {symbols[0]} has shape ({num_inputs}, {h}): make the '
+                         'vectors with to_onehot(X, vocab_size) and the parameters with the same vocab_size.')
+    shapes = [s.shape for s in state]
+    if shapes != [(n, h)] * len(states):
+        function = 'init_rnn_state' if len(states) == 1 else 'init_lstm_state'
+        raise ValueError(f'The state has the shapes {shapes} but {" and ".join(states)} need ({n}, {h}): make it with '
+                         f'{function}({n}, {h}, ctx).')
+
+
+def check_engine(engine, cell):
+    if engine == 'fused' and cell != 'rnn':
+        raise ValueError("The fused engine computes the chapter's cell only, --cell rnn: use --engine tutorial for "
+                         f'--cell {cell}.')
+
+
 def check_prefix(prefix, char_to_idx):
     """Name the character that the vocabulary lacks, rather than fail on it in the middle of a run."""
     if not prefix:
@@ -149,6 +171,12 @@ def check_held_out(length):
                          f'and has {length}.')
 
 
+def check_copied(text, n):
+    if not 1 <= n <= len(text):
+        raise ValueError(f'The text has {len(text)} characters, and runs of {n} are looked for: give a longer text, or '
+                         'an n of 1 or more.')
+
+
 def check_suffix(path):
     if path.suffix != '.safetensors':
         raise ValueError(f"A checkpoint's name ends in .safetensors, and {str(path)!r} does not.")
@@ -199,22 +227,21 @@ def check_entries(path, entries):
                              f'{reprlib.repr(entries.get(name))}): give a file that save_checkpoint wrote.')
 
 
-def check_arrays(path, checkpoint, symbols):
-    """The names, the vocabulary and the sizes must be those of the arrays; all of it only for the chapter's cell."""
+def check_arrays(path, checkpoint, shapes):
+    """The names, the vocabulary and the sizes must be those of the arrays. `shapes` is None for a cell of one's own."""
     vocab_size, h = len(checkpoint.idx_to_char), checkpoint.num_hiddens
     if len(set(checkpoint.idx_to_char)) != vocab_size:
         raise ValueError(f'The vocabulary of {path} has a character twice.')
-    if checkpoint.cell == 'rnn' and tuple(checkpoint.symbols) != symbols:
-        raise ValueError(f"The chapter's cell has the arrays {symbols}, but {path} has {tuple(checkpoint.symbols)}: "
-                         'name another cell.')
+    if shapes and tuple(checkpoint.symbols) != tuple(shapes):
+        raise ValueError(f'The cell {checkpoint.cell!r} has the arrays {tuple(shapes)}, but {path} has '
+                         f'{tuple(checkpoint.symbols)}: name another cell.')
     if len(set(checkpoint.symbols)) != len(checkpoint.params):
         raise ValueError(f'{path} has {len(checkpoint.params)} arrays, but {len(set(checkpoint.symbols))} different '
                          'names for them.')
-    shapes = [(vocab_size, h), (h, h), (h,), (h, vocab_size), (vocab_size,)]
-    for symbol, param, shape in zip(checkpoint.symbols, checkpoint.params, shapes):
-        if checkpoint.cell == 'rnn' and param.shape != shape:
+    for symbol, param in zip(checkpoint.symbols, checkpoint.params):
+        if shapes and param.shape != shapes[symbol]:
             raise ValueError(f'{symbol} of {path} has shape {param.shape}, but {vocab_size} characters and {h} hidden '
-                             f'units need {shape}.')
+                             f'units need {shapes[symbol]}.')
 
 
 def check_finite(path, arrays):
@@ -275,6 +302,15 @@ def check_same_settings(path, settings, wanted):
 def check_same_corpus(path, settings, wanted):
     if settings.get('corpus_sha256') != wanted['corpus_sha256']:
         raise ValueError(f'{path} was trained on another text than {wanted["corpus"] or "the shipped lyrics"}.')
+
+
+def check_trained_text(settings):
+    if 'corpus_sha256' not in settings:
+        raise ValueError('The model was not saved by python -m rnn_scratch train, so it does not say which text it was '
+                         'trained on: leave --copied out.')
+    if settings['corpus'] and not os.path.isfile(settings['corpus']):
+        raise FileNotFoundError(f'The text that the model was trained on, {settings["corpus"]}, is not there any more: '
+                                'put it back, or leave --copied out.')
 
 
 def check_best(path, best, last):

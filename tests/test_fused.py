@@ -6,12 +6,12 @@ import resource
 
 import rnn_scratch as d2l
 from rnn_scratch.beyond import fused
+from rnn_scratch.beyond.cells import gru
 from rnn_scratch.training import Trained
 
 import mxnet as mx
 import numpy as np
 import pytest
-from cells import gru
 from conftest import relative_error
 from mxnet import autograd, gluon, nd
 from mxnet.gluon.loss import SoftmaxCrossEntropyLoss

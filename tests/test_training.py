@@ -6,13 +6,13 @@ import re
 
 import rnn_scratch as d2l
 from rnn_scratch.beyond import fused
+from rnn_scratch.beyond.cells import CELLS
 from rnn_scratch.training import Trained
 
 import d2lzh
 import mxnet as mx
 import numpy as np
 import pytest
-from cells import get_cell_params, gru, init_lstm_state, lstm
 from conftest import relative_error
 from mxnet import autograd, nd
 from mxnet.gluon.loss import SoftmaxCrossEntropyLoss
@@ -72,16 +72,17 @@ def test_one_step_s_gradients_are_d2lzh_s(corpus, is_random_iter):
         assert relative_error(ours, theirs) < 1e-5, name
 
 
-@pytest.mark.parametrize('cell, num_gates, init_state', [(gru, 3, d2l.init_rnn_state), (lstm, 4, init_lstm_state)],
-                         ids=['GRU', 'LSTM'])
+@pytest.mark.parametrize('name', ['gru', 'lstm'])
 @SAMPLINGS
-def test_a_cell_of_one_s_own(corpus, cell, num_gates, init_state, is_random_iter, capsys):
+def test_another_cell(corpus, name, is_random_iter, capsys):
     """The GRU, and the LSTM with its two states, train as they do with d2lzh."""
     corpus = (corpus[0][:2000], *corpus[1:])
-    get_params = functools.partial(get_cell_params, num_gates, 1027, 32, mx.cpu())
+    cell = CELLS[name]
+    get_params = functools.partial(cell.get_params, 1027, 32, 1027, mx.cpu())
     printed = []
     for library in [d2lzh, d2l]:
-        train(library, corpus, is_random_iter, 3, cell, get_params, init_state, num_hiddens=32, batch_size=8)
+        train(library, corpus, is_random_iter, 3, cell.rnn, get_params, cell.init_rnn_state, num_hiddens=32,
+              batch_size=8)
         printed.append(capsys.readouterr().out)
     theirs, ours = printed
     np.testing.assert_allclose(perplexities(ours), perplexities(theirs), rtol=1e-4)

@@ -22,13 +22,12 @@ import numpy
 import safetensors.numpy
 from mxnet import nd
 
-from .. import __version__, _checks, model, predict
+from .. import __version__, _checks, predict
 from ..training import Trained
 from . import fused
+from .cells import CELLS, shape_of
 
 FORMAT = 'rnn_scratch checkpoint 2'
-SYMBOLS = ('W_xh', 'W_hh', 'b_h', 'W_hq', 'b_q')
-CELLS = {'rnn': (model.rnn, model.init_rnn_state)}
 
 
 @dataclass(repr=False)
@@ -44,7 +43,8 @@ class Checkpoint:
         The vocabulary.
     num_hiddens : int
     cell : str
-        'rnn', the chapter's (`rnn_scratch.rnn`), or any other name for a cell of your own.
+        'rnn', the chapter's (`rnn_scratch.rnn`); 'gru', 'lstm' or 'relu', those of `cells.py`; or any other name for a
+        cell of your own.
     engine : str
         'tutorial' or 'fused': the functions that it was trained with, and that `predict` uses.
     settings : dict
@@ -54,7 +54,7 @@ class Checkpoint:
     random_state : tuple or None
         `random.getstate()` at the end of the last epoch: what the shuffling of the next one starts from.
     symbols : tuple of str
-        The name of each array of params.
+        The name of each array of params: the book's, unless it is a cell of your own.
     versions : dict
         Of Python and the packages that it was saved with; of a model that was not saved yet, empty.
     """
@@ -68,12 +68,24 @@ class Checkpoint:
     settings: dict = field(default_factory=dict)
     held_out: list = field(default_factory=list)
     random_state: tuple = None
-    symbols: tuple = SYMBOLS
+    symbols: tuple = None
     versions: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.symbols is None:
+            self.symbols = CELLS.get(self.cell, CELLS['rnn']).symbols
 
     def __repr__(self):
         return (f'Checkpoint({self.cell}, {self.num_hiddens} hidden units, {len(self.idx_to_char)} characters, '
                 f'{Trained(self.params, self.perplexities)})')
+
+    def shapes(self):
+        """The shape that each array must have, by its symbol; None for a cell of your own."""
+        vocab_size = len(self.idx_to_char)
+        if self.cell not in CELLS:
+            return None
+        return {symbol: shape_of(symbol, vocab_size, self.num_hiddens, vocab_size)
+                for symbol in CELLS[self.cell].symbols}
 
     @property
     def epoch(self):
@@ -89,10 +101,10 @@ class Checkpoint:
             It is a cell of your own, whose functions are not in the checkpoint.
         """
         _checks.check_known_cell(self.cell, CELLS)
-        rnn, init_rnn_state = CELLS[self.cell]
+        cell = CELLS[self.cell]
         char_to_idx = {char: i for i, char in enumerate(self.idx_to_char)}
-        return (rnn, self.params, init_rnn_state, self.num_hiddens, len(self.idx_to_char), self.params[0].ctx,
-                self.idx_to_char, char_to_idx)
+        return (cell.rnn, self.params, cell.init_rnn_state, self.num_hiddens, len(self.idx_to_char),
+                self.params[0].ctx, self.idx_to_char, char_to_idx)
 
     def predict(self, prefix, num_chars, *, pick=predict.greedy):
         """Continue a prefix: `predict_rnn` with this model, by its engine; the same errors."""
@@ -124,7 +136,7 @@ def save_checkpoint(path, checkpoint):
     path = Path(path)
     _checks.check_suffix(path)
     arrays = {symbol: param.asnumpy() for symbol, param in zip(checkpoint.symbols, checkpoint.params)}
-    _checks.check_arrays(path, checkpoint, SYMBOLS)
+    _checks.check_arrays(path, checkpoint, checkpoint.shapes())
     _checks.check_finite(path, arrays)
     entries = {
         'format': FORMAT,
@@ -245,7 +257,7 @@ def load_checkpoint(path, ctx=None):
         [float(p) for p in entries['perplexities']], entries['idx_to_char'], entries['num_hiddens'], entries['cell'],
         entries['engine'], entries['settings'], [float(p) for p in entries['held_out']],
         to_random_state(entries['random_state']), tuple(entries['symbols']), entries['versions'])
-    _checks.check_arrays(path, checkpoint, SYMBOLS)
+    _checks.check_arrays(path, checkpoint, checkpoint.shapes())
     for param in checkpoint.params:
         param.attach_grad()
     return checkpoint

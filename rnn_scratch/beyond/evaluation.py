@@ -1,7 +1,8 @@
-"""Beyond the chapter: how well a model predicts a text that it was not trained on.
+"""Beyond the chapter: what a model has learnt, and what it has learnt by heart.
 
 The chapter only measures the text that it trains on. A model that has learnt that text by heart shows a perplexity
-near 1 there, and a far larger one on the next page of the same book.
+near 1 there, and a far larger one on the next page of the same book: `evaluate` measures that. And what it writes is
+then copied: `copied` finds what.
 """
 import math
 from collections import Counter
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 from mxnet import gluon, nd
 
-from .._checks import check_held_out
+from .._checks import check_copied, check_held_out
 from ..onehot import to_onehot
 from ..perplexity import perplexity
 
@@ -81,3 +82,68 @@ def unigram_perplexity(corpus_indices):
     n = len(corpus_indices)
     counts = Counter(corpus_indices).values()
     return math.exp(-math.fsum(count / n * math.log(count / n) for count in counts))
+
+
+class Copied(NamedTuple):
+    """What `copied` found.
+
+    `longest` is the longest run and `position` the index in the corpus where it first begins; `share` is the part of
+    the n-grams of the text that stand in the corpus; `runs` are (start, end) in the text, so that text[start:end] is a
+    run, for each run of n characters or more that cannot be made longer. Runs may overlap.
+    """
+
+    longest: str
+    position: int
+    share: float
+    runs: list
+    n: int
+
+    def __repr__(self):
+        return (f'{self.share:.0%} of its {self.n}-grams are copied; the longest copied run, {len(self.longest)} '
+                f'characters, begins at index {self.position} of the corpus: {self.longest!r}')
+
+
+def copied(text, corpus, n=5):
+    """Find what of a text stands in a corpus, word for word.
+
+    >>> found = copied('xabcdey', 'abcd cde', n=3)
+    >>> found.longest, found.position       # abcd, at the beginning
+    ('abcd', 0)
+    >>> found.runs                          # abcd and cde
+    [(1, 5), (3, 6)]
+    >>> found.share                         # abc, bcd and cde, but not xab and dey
+    0.6
+
+    A few characters in a row are soon the same by chance. So the share counts n-grams: all the pieces of n characters,
+    of which a text of length L has L - n + 1.
+
+    Parameters
+    ----------
+    text, corpus : str
+        What a model wrote, with the prefix or without it; and the text that it was trained on.
+    n : int, optional
+        From how many characters on a run counts.
+
+    Returns
+    -------
+    Copied
+
+    Raises
+    ------
+    ValueError
+        The text has fewer than n characters, or n is below 1.
+    """
+    check_copied(text, n)
+    # For each end the first start from which all up to there is one run. It only moves forwards: where text[i:j] is
+    # not in the corpus, no longer piece that begins at i is.
+    spans, start = [], 0
+    for end in range(1, len(text) + 1):
+        while text[start:end] not in corpus:
+            start += 1
+        spans.append((start, end))
+    # A span is part of the next one where that begins at the same place. The others cannot be made longer.
+    whole = [span for span, following in zip(spans, [*spans[1:], (None, None)]) if span[0] != following[0]]
+    start, end = max(whole, key=lambda span: span[1] - span[0])
+    num_copied = sum(end - start >= n for start, end in spans)      # the n-gram that ends there lies in the run
+    return Copied(text[start:end], corpus.find(text[start:end]), num_copied / (len(text) - n + 1),
+                  [(start, end) for start, end in whole if end - start >= n], n)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from .. import _checks
 from . import evaluation, fused
+from .cells import CELLS
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 SAMPLINGS = {'random': '随机采样', 'consecutive': '相邻采样'}
@@ -31,6 +32,33 @@ def load_corpus(path, num_chars, holdout):
     _checks.check_holdout(holdout, held_out)
     # The vocabulary, too, is that of the part to train on.
     return d2l.load_data_jay_lyrics(path, length), held_out
+
+
+def corpus_sha256(corpus, held_out):
+    """What tells one text from another: the hash of both parts together."""
+    return hashlib.sha256((text_of(corpus) + held_out).encode()).hexdigest()
+
+
+def text_of(corpus):
+    """The text of a corpus in the form that `load_data_jay_lyrics` gives it."""
+    corpus_indices, _, idx_to_char, _ = corpus
+    return ''.join(idx_to_char[i] for i in corpus_indices)
+
+
+def trained_text(checkpoint):
+    """The text that a model of a run was trained on, read from where the run read it.
+
+    Raises
+    ------
+    OSError, ValueError
+        The model is not from a run; the text is not there any more; or it is another one by now.
+    """
+    settings = checkpoint.settings
+    _checks.check_trained_text(settings)
+    corpus, held_out = load_corpus(settings['corpus'], settings['num_chars'], settings['holdout'])
+    now = {'corpus': settings['corpus'], 'corpus_sha256': corpus_sha256(corpus, held_out)}
+    _checks.check_same_corpus('The model', settings, now)
+    return text_of(corpus)
 
 
 class Run:
@@ -48,21 +76,22 @@ class Run:
     def __init__(self, args, settings, path=None):
         self.args, self.settings, self.ctx = args, settings, d2l.try_gpu()
         self.corpus, self.held_out_text = load_corpus(settings['corpus'], settings['num_chars'], settings['holdout'])
-        corpus_indices, char_to_idx, idx_to_char, vocab_size = self.corpus
+        corpus_indices, char_to_idx, _, vocab_size = self.corpus
         self.prefixes = args.prefix or ['分开', '不分开']
+        _checks.check_engine(settings['engine'], settings['cell'])
         _checks.check_sizes(vocab_size, settings['hidden'], vocab_size)
         _checks.check_training(vocab_size, corpus_indices, char_to_idx, settings['sampling'] == 'random',
                                settings['num_steps'], settings['theta'], settings['batch_size'], args.pred_period,
                                args.pred_len, self.prefixes)
         _checks.check_patience(args.patience, self.held_out_text)
-        text = ''.join(idx_to_char[i] for i in corpus_indices) + self.held_out_text
-        settings.update(corpus_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        settings.update(corpus_sha256=corpus_sha256(self.corpus, self.held_out_text),
                         unigram_perplexity=evaluation.unigram_perplexity(corpus_indices))
         self.path, self.last_and_best, self.saved = path, (None, None), None
 
     @classmethod
     def resume(cls, args, path, saved, settings):
         """The run that a checkpoint is from."""
+        _checks.check_known_cell(settings['cell'], CELLS)
         run = cls(args, settings, path)
         _checks.check_same_corpus(path, saved.settings, settings)
         best = load_checkpoint(run.best_path(), run.ctx) if run.best_path().exists() else saved
@@ -116,7 +145,7 @@ class Run:
         random.seed(settings['seed'])           # shuffles the mini-batches of random sampling
         mx_random.seed(settings['seed'])        # draws the parameters
         if self.last is None:
-            self.params = d2l.get_params(vocab_size, settings['hidden'], vocab_size, self.ctx)
+            self.params = CELLS[settings['cell']].get_params(vocab_size, settings['hidden'], vocab_size, self.ctx)
         else:
             random.setstate(self.last.random_state)
             self.params = with_gradients(self.last.params)
@@ -137,17 +166,18 @@ class Run:
         """The chapter's epoch and its printed lines; then `last` and `best` are this one."""
         args, settings = self.args, self.settings
         corpus_indices, _, idx_to_char, vocab_size = self.corpus
+        cell = CELLS[settings['cell']]
         train_epoch = fused.train_epoch if settings['engine'] == 'fused' else d2l.train_epoch
         began = time.time()
         perplexity = train_epoch(
-            d2l.rnn, self.params, d2l.init_rnn_state, settings['hidden'], vocab_size, self.ctx, corpus_indices,
+            cell.rnn, self.params, cell.init_rnn_state, settings['hidden'], vocab_size, self.ctx, corpus_indices,
             settings['sampling'] == 'random', settings['num_steps'], settings['lr'], settings['theta'],
             settings['batch_size'])
         seconds = time.time() - began
         _checks.check_finite_params(self.params)
         before = self.last or Checkpoint(None, [], None, None)
         last = Checkpoint([param.copy() for param in self.params], [*before.perplexities, perplexity], idx_to_char,
-                          settings['hidden'], engine=settings['engine'], settings=settings,
+                          settings['hidden'], settings['cell'], settings['engine'], settings,
                           random_state=random.getstate())
         held_out = None
         if self.held_out_text:
