@@ -18,19 +18,6 @@ import rnn_scratch as d2l
 
 COLUMN = 26     # cells of the terminal; a Chinese character takes two
 
-# What a model is trained with: flag, the chapter's value, help. A resumed run has these from its checkpoint.
-SETTINGS = [
-    ('--num-chars', 10000, 'how many characters of the corpus to read; 0 for all'),
-    ('--holdout', 0.0, 'the part of them, at the end, that is kept from training and measured apart'),
-    ('--hidden', 256, 'h, the number of hidden units'),
-    ('--num-steps', 35, 'T, the time steps of a mini-batch'),
-    ('--batch-size', 32, 'n, the sequences of a mini-batch'),
-    ('--lr', 1e2, 'learning rate'),
-    ('--theta', 1e-2, 'θ, the largest norm of the gradient; none for no clipping'),
-    ('--seed', 0, 'on one machine the same seed gives the same digits'),
-]
-
-
 def finite(text):
     try:
         number = float(text)
@@ -71,8 +58,17 @@ def at_least(lowest):
     return whole
 
 
-TYPES = {'--num-chars': at_least(0), '--holdout': part, '--hidden': at_least(1), '--num-steps': at_least(1),
-         '--batch-size': at_least(1), '--lr': positive, '--theta': positive_or_none, '--seed': int}
+# What a model is trained with: flag, type, the chapter's value, help. A resumed run has these from its checkpoint.
+SETTINGS = [
+    ('--num-chars', at_least(0), 10000, 'how many characters of the corpus to read; 0 for all'),
+    ('--holdout', part, 0.0, 'the part of them, at the end, that is kept from training and measured apart'),
+    ('--hidden', at_least(1), 256, 'h, the number of hidden units'),
+    ('--num-steps', at_least(1), 35, 'T, the time steps of a mini-batch'),
+    ('--batch-size', at_least(1), 32, 'n, the sequences of a mini-batch'),
+    ('--lr', positive, 1e2, 'learning rate'),
+    ('--theta', positive_or_none, 1e-2, 'θ, the largest norm of the gradient; none for no clipping'),
+    ('--seed', int, 0, 'on one machine the same seed gives the same digits'),
+]
 
 
 def parse_arguments(argv):
@@ -99,8 +95,8 @@ def add_train(commands):
                            'other (相邻采样) (default: both, in turn)')
     what.add_argument('--corpus', metavar='PATH', help='a text in UTF-8, or a zip archive with one in it '
                       '(default: the lyrics that come with the package)')
-    for flag, default, text in SETTINGS:
-        what.add_argument(flag, type=TYPES[flag], default=argparse.SUPPRESS, help=f'{text} (default: {default:g})')
+    for flag, kind, default, text in SETTINGS:
+        what.add_argument(flag, type=kind, default=argparse.SUPPRESS, help=f'{text} (default: {default:g})')
     what.add_argument('--cell', choices=list(CELLS),
                       help="the chapter's cell, a GRU, an LSTM, or the chapter's with ReLU for tanh (default: rnn)")
     what.add_argument('--engine', choices=['fused', 'tutorial'],
@@ -238,8 +234,8 @@ def new_runs(args):
     for sampling in SAMPLINGS if args.sampling in (None, 'both') else [args.sampling]:
         settings = {'sampling': sampling, 'corpus': absolute(args.corpus), 'cell': cell,
                     'engine': args.engine or ('fused' if cell == 'rnn' else 'tutorial')}
-        for flag, default, _ in SETTINGS:
-            settings[name_of(flag)] = getattr(args, name_of(flag), default)
+        for flag, _, default, _ in SETTINGS:
+            settings[name_of(flag)] = vars(args).get(name_of(flag), default)
         runs.append(Run(args, settings))
     return runs
 
@@ -252,7 +248,8 @@ def resumed_run(args):
     if args.out:
         raise ValueError('A resumed run is saved where it was: leave --out out.')
     saved = load_checkpoint(args.resume, d2l.try_gpu())
-    given = {name_of(flag): getattr(args, name_of(flag)) for flag, *_ in SETTINGS if hasattr(args, name_of(flag))}
+    flags = {name_of(flag) for flag, *_ in SETTINGS}
+    given = {name: value for name, value in vars(args).items() if name in flags}
     given.update({name: value for name, value in [('sampling', args.sampling), ('cell', args.cell)] if value})
     check_can_resume(args.resume, saved, args.epochs)
     settings = {**saved.settings, 'cell': saved.cell}
@@ -284,7 +281,7 @@ def how_to_go_on(args, run):
     """The command that resumes: the settings are in the checkpoint, the other flags are not."""
     command = ['python', '-m', 'rnn_scratch', 'train', '--resume', str(run.path)]
     for flag in ['--epochs', '--stop-at', '--patience', '--pred-period', '--pred-len', '--save-every']:
-        value = getattr(args, name_of(flag))
+        value = vars(args)[name_of(flag)]
         if value is not None:
             command += [flag, str(value)]
     for prefix in args.prefix or []:

@@ -253,8 +253,8 @@ def check_finite(path, arrays):
 
 def check_finite_params(params):
     if not all(math.isfinite(abs(param.asnumpy()).max()) for param in params):
-        raise FloatingPointError('The parameters have grown beyond all bounds: start again with a smaller learning rate '
-                                 '(lr), or with gradient clipping (clipping_theta).')
+        raise FloatingPointError('The parameters have grown beyond all bounds: start again with a smaller learning '
+                                 'rate (lr), or with gradient clipping (clipping_theta).')
 
 
 def check_not_empty_arrays(path, arrays):

@@ -69,6 +69,11 @@ def test_unigram_perplexity():
     assert unigram_perplexity([0, 0, 1, 2]) == pytest.approx(2 ** 1.5)
 
 
+def test_unigram_perplexity_of_another_text():
+    """Probabilities 1/2, 1/4, 1/4; the text has one of each: the geometric mean is 2^(-5/3)."""
+    assert unigram_perplexity([0, 0, 1, 2], [2, 1, 0]) == pytest.approx(2 ** (5 / 3))
+
+
 def by_brute_force(text, corpus, n):
     """Every piece of the text, looked for in every place of the corpus."""
     pieces = {(i, j) for i in range(len(text)) for j in range(i + 1, len(text) + 1)

@@ -73,15 +73,25 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
     return Evaluation(perplexity(l_sum, length - 1), length - 1, dict(unknown))
 
 
-def unigram_perplexity(corpus_indices):
-    """The perplexity of a model that knows only how frequent each character is: exp of the entropy, in nats.
+def unigram_perplexity(corpus_indices, text_indices=None):
+    """The perplexity of a model that knows only how frequent each character of the corpus is.
 
-    >>> round(unigram_perplexity([0, 1, 2, 3]), 6)      # four characters, equally frequent
+    It is measured on the corpus itself, where it is exp of the entropy, or on another text in the same characters.
+
+    >>> round(unigram_perplexity([0, 1, 2, 3]), 6)              # four characters, equally frequent
     4.0
+    >>> round(unigram_perplexity([0, 0, 0, 1], [1, 1]), 6)      # only the rare one, whose probability is 1/4
+    4.0
+
+    Parameters
+    ----------
+    corpus_indices : list of int
+    text_indices : list of int, optional
+        Each one is in the corpus, too.
     """
-    n = len(corpus_indices)
-    counts = Counter(corpus_indices).values()
-    return math.exp(-math.fsum(count / n * math.log(count / n) for count in counts))
+    counts, text_indices = Counter(corpus_indices), text_indices or corpus_indices
+    l_sum = -math.fsum(math.log(counts[i] / len(corpus_indices)) for i in text_indices)
+    return perplexity(l_sum, len(text_indices))
 
 
 class Copied(NamedTuple):

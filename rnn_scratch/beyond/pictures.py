@@ -178,23 +178,22 @@ def training_figure(checkpoints):
 
 def name_runs(checkpoints):
     """A label for each (name, Checkpoint): its sampling, with the name where that does not tell them apart."""
-    samplings = [checkpoint.settings.get('sampling') for _, checkpoint in checkpoints]
-    labels = []
-    for (name, _), sampling in zip(checkpoints, samplings):
-        if sampling not in ('random', 'consecutive'):
-            labels.append(name)
-        elif samplings.count(sampling) == 1:
-            labels.append(f'{sampling} sampling')
-        else:
-            labels.append(f'{sampling} sampling, {name}')
-    return labels
+    kinds = []
+    for name, checkpoint in checkpoints:
+        sampling = checkpoint.settings.get('sampling')
+        cell = '' if checkpoint.cell == 'rnn' else f'{checkpoint.cell}, '
+        kinds.append(f'{cell}{sampling} sampling' if sampling in ('random', 'consecutive') else name)
+    return [kind if kinds.count(kind) == 1 or kind == name else f'{kind}, {name}'
+            for kind, (name, _) in zip(kinds, checkpoints)]
 
 
 def baselines(checkpoints):
     """What to compare with, as (label, perplexity), each once: guessing, and knowing how frequent characters are."""
     uniform = {len(checkpoint.idx_to_char) for _, checkpoint in checkpoints}
-    unigram = {checkpoint.settings.get('unigram_perplexity') for _, checkpoint in checkpoints} - {None}
-    return [('uniform guess', p) for p in sorted(uniform)] + [('unigram', p) for p in sorted(unigram)]
+    levels = [('uniform guess', p) for p in sorted(uniform)]
+    for label, name in [('unigram', 'unigram_perplexity'), ('unigram, held out', 'held_out_unigram_perplexity')]:
+        levels += [(label, p) for p in sorted({checkpoint.settings.get(name) for _, checkpoint in checkpoints} - {None})]
+    return levels
 
 
 def label_ends(axes, ends, font):
@@ -270,7 +269,8 @@ def hidden_units_figure(checkpoint, text, num_units):
     fig = Figure(figsize=(max(4, 0.27 * len(text) + 1.5), max(3, 0.16 * len(units) + 0.6)), dpi=120,
                  layout='constrained')
     axes = fig.add_subplot()
-    image = axes.imshow(hiddens[:, units].T, cmap='RdBu_r', vmin=-1, vmax=1, aspect='auto', interpolation='nearest')
+    limit = max(1, abs(hiddens[:, units]).max())        # tanh stays within 1, ReLU does not
+    image = axes.imshow(hiddens[:, units].T, cmap='RdBu_r', vmin=-limit, vmax=limit, aspect='auto', interpolation='nearest')
     fig.colorbar(image, label='H after the character', ticks=[-1, -0.5, 0, 0.5, 1], pad=0.01, aspect=40)
     axes.set_xticks(range(len(text)), [SPACE if label.isspace() else label for label in labels], parse_math=False)
     for label in axes.get_xticklabels():

@@ -86,6 +86,10 @@ class Run:
         _checks.check_patience(args.patience, self.held_out_text)
         settings.update(corpus_sha256=corpus_sha256(self.corpus, self.held_out_text),
                         unigram_perplexity=evaluation.unigram_perplexity(corpus_indices))
+        if self.held_out_text:
+            known = [char_to_idx[char] for char in self.held_out_text if char in char_to_idx]
+            _checks.check_held_out(len(known))
+            settings.update(held_out_unigram_perplexity=evaluation.unigram_perplexity(corpus_indices, known))
         self.path, self.last_and_best, self.saved = path, (None, None), None
 
     @classmethod
