@@ -192,7 +192,8 @@ def baselines(checkpoints):
     uniform = {len(checkpoint.idx_to_char) for _, checkpoint in checkpoints}
     levels = [('uniform guess', p) for p in sorted(uniform)]
     for label, name in [('unigram', 'unigram_perplexity'), ('unigram, held out', 'held_out_unigram_perplexity')]:
-        levels += [(label, p) for p in sorted({checkpoint.settings.get(name) for _, checkpoint in checkpoints} - {None})]
+        found = {checkpoint.settings.get(name) for _, checkpoint in checkpoints} - {None}
+        levels += [(label, p) for p in sorted(found)]
     return levels
 
 
@@ -270,7 +271,8 @@ def hidden_units_figure(checkpoint, text, num_units):
                  layout='constrained')
     axes = fig.add_subplot()
     limit = max(1, abs(hiddens[:, units]).max())        # tanh stays within 1, ReLU does not
-    image = axes.imshow(hiddens[:, units].T, cmap='RdBu_r', vmin=-limit, vmax=limit, aspect='auto', interpolation='nearest')
+    image = axes.imshow(hiddens[:, units].T, cmap='RdBu_r', vmin=-limit, vmax=limit, aspect='auto',
+                        interpolation='nearest')
     fig.colorbar(image, label='H after the character', ticks=[-1, -0.5, 0, 0.5, 1], pad=0.01, aspect=40)
     axes.set_xticks(range(len(text)), [SPACE if label.isspace() else label for label in labels], parse_math=False)
     for label in axes.get_xticklabels():
