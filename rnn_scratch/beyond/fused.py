@@ -7,7 +7,7 @@ Write `fused.` where `d2l.` stood, and nothing else changes:
     fused.predict_rnn('分开', 50, d2l.rnn, params, ...)
 
 The chapter lets autograd find the gradients. Here they are the equations of section 6.6 (通过时间反向传播), a line of
-code for each: read `backward`. Written out, they need fewer operators than autograd does, and larger ones:
+code for each: read `there_and_back`. Written out, they need fewer operators than autograd does, and larger ones:
 
 | the chapter | here | why it is faster |
 | --- | --- | --- |
@@ -16,7 +16,8 @@ code for each: read `backward`. Written out, they need fewer operators than auto
 | T gradients of W_hh, added up | one product | two tall matrices multiplied are that sum |
 | a call from Python for each operator | a call for a whole graph | MXNet does not come back to Python in between |
 
-The engine computes the chapter's own cell, `d2l.rnn`, and no other. Its figures are in docs/benchmarks.md.
+The engine computes the chapter's own cell, `d2l.rnn`, and no other. Its figures are in docs/benchmarks.md, and where
+its time goes is told in docs/speed.md.
 """
 import functools
 import math
@@ -54,37 +55,41 @@ class Graph:
         return self.operator(*[arrays[name] for name in self.names])
 
 
-def hiddens(rows, H, W_hh, b_h, T, n, h):
-    """The hidden states of T steps, symbols (n, h) each, from the rows of W_xh (T n, h) and the state before."""
-    W_hh_T = sym.transpose(W_hh)                # FullyConnected(A, B) is A Bᵀ
-    found = []
-    for XW in sym.SliceChannel(rows, num_outputs=T, axis=0):
-        # H_t = tanh(X_t W_xh + H_{t-1} W_hh + b_h)
-        H = sym.Activation(XW + sym.FullyConnected(H, W_hh_T, b_h, num_hidden=h), act_type='tanh')      # (n, h)
-        found.append(H)
-    return found
+def time_first(X):
+    """A symbol (n, T) as (T n,): all sequences' first step, then their second."""
+    return sym.reshape(sym.transpose(X), (-1,))
+
+
+def scores(rows, T, n, h, q):
+    """The way there, from the rows of W_xh (T n, h) that the characters name. In all that follows time comes first.
+
+    It returns the symbols of H_0, …, H_T, each (n, h); of H_1, …, H_T below each other, (T n, h); and of O (T n, q).
+    """
+    H_0, W_hh, b_h, W_hq, b_q = map(sym.Variable, ['H_0', 'W_hh', 'b_h', 'W_hq', 'b_q'])
+    # X_t W_xh + b_h for all t at once. gemm(A, B, C) is A B + C, and a column of ones times b_h is b_h in each row:
+    # MXNet's own sum of a matrix and a vector takes several times as long.
+    XW = sym.linalg.gemm(sym.ones((T * n, 1)), sym.reshape(b_h, (1, -1)), rows)         # (T n, h)
+    Hs = [H_0]
+    for XW_t in sym.SliceChannel(XW, num_outputs=T, axis=0):                            # (n, h)
+        # H_t = tanh(H_{t-1} W_hh + X_t W_xh + b_h)
+        Hs.append(sym.Activation(sym.linalg.gemm(Hs[-1], W_hh, XW_t), act_type='tanh'))         # (n, h)
+    H = sym.concat(*Hs[1:], dim=0)                                                      # (T n, h)
+    # O_t = H_t W_hq + b_q, the chapter's Y_t, for all t at once. FullyConnected(A, B, b) is A Bᵀ + b.
+    return Hs, H, sym.FullyConnected(H, sym.transpose(W_hq), b_q, num_hidden=q)         # O (T n, q)
 
 
 @functools.lru_cache(maxsize=4)
 def forward(T, n, h, q):
-    """The graph from the rows of W_xh to what is measured and to what `backward` needs. Time comes first in all.
-
-    It returns H (T n, h), the probabilities P (T n, q), those of the labels less one (T n,), and the cross-entropies
-    (T n,).
-    """
-    rows, H_0, W_hh, b_h, W_hq, b_q, y = map(sym.Variable, ['rows', 'H_0', 'W_hh', 'b_h', 'W_hq', 'b_q', 'y'])
-    H = sym.concat(*hiddens(rows, H_0, W_hh, b_h, T, n, h), dim=0)                      # (T n, h)
-    # O_t = H_t W_hq + b_q, the chapter's Y_t, for all t at once
-    O = sym.FullyConnected(H, sym.transpose(W_hq), b_q, num_hidden=q)                   # (T n, q)
-    P = sym.softmax(O)                                                                  # (T n, q)
+    """The graph from X and Y (n, T) to the cross-entropies (T n,) and H_T (n, h)."""
+    X, Y, W_xh = map(sym.Variable, ['X', 'Y', 'W_xh'])
+    Hs, _, O = scores(sym.take(W_xh, time_first(X)), T, n, h, q)
     # l = −log softmax(O)[y], the cross-entropy
-    l = -sym.pick(sym.log_softmax(O), y)                                                # (T n,)
-    return Graph(H, P, sym.pick(P, y) - 1, l)
+    return Graph(-sym.pick(sym.log_softmax(O), time_first(Y)), Hs[-1])
 
 
 @functools.lru_cache(maxsize=4)
-def backward(T, n, h, q):
-    """Back-propagation through time (section 6.6): the graph from ∂L/∂O to all other gradients.
+def there_and_back(T, n, h, q):
+    """Back-propagation through time (section 6.6): the graph to the loss and to the gradients.
 
     In the code dA stands for ∂L/∂A, which has the shape of A. L is the sum of the T n cross-entropies; O_t are the
     scores, which the chapter's code calls Y. The model, with Z_t as a name for what goes into tanh, is
@@ -94,34 +99,45 @@ def backward(T, n, h, q):
     Section 6.6 writes the same with columns for rows (its W_qh is our W_hq transposed, a product the other way round),
     without biases, and with the identity for tanh, so that its ∂L/∂h_t is both dH_t and dZ_t here.
     """
-    dO, H, H_0, W_hh, W_hq = map(sym.Variable, ['dO', 'H', 'H_0', 'W_hh', 'W_hq'])
-    Hs = list(sym.SliceChannel(H, num_outputs=T, axis=0))               # H_1, …, H_T, each (n, h)
-    ones = sym.ones((1, T * n))                                         # ones times a matrix adds up its rows
+    rows, Y, W_hh, W_hq = map(sym.Variable, ['rows', 'Y', 'W_hh', 'W_hq'])
+    Hs, H, O = scores(rows, T, n, h, q)
+    y = time_first(Y)                                                   # (T n,)
+    ones = sym.ones(T * n)                                              # Aᵀ times ones adds up the rows of A
+
+    # The loss:  L = −Σ log softmax(O)[y]
+    P = sym.softmax(O)                                                  # (T n, q)
+    P_y = sym.pick(P, y)                                                # (T n,)
+    L = -sym.sum(sym.log(P_y))                                          # (1,)
+    # The scores:  ∂L/∂O = softmax(O) − one-hot(y).  Only the labels' places change, and MXNet changes them where they
+    # are. (BlockGrad, because MXNet looks for a gradient of each graph, and this operator, of `P[i, y] = …`, has none.)
+    dO = sym.BlockGrad(sym._internal._scatter_set_nd(
+        P, P_y - 1, sym.stack(sym.arange(T * n), y), shape=(T * n, q)))         # (T n, q)
 
     # The output layer:  ∂L/∂W_hq = Σ_t H_tᵀ ∂L/∂O_t.  All t lie below each other in H and dO: one product is the sum.
     dW_hq = sym.dot(H, dO, transpose_a=True)                            # (h, q)
     # ∂L/∂b_q = Σ_t ∂L/∂O_t, and over the n rows of each
-    db_q = sym.reshape(sym.dot(ones, dO), (-1,))                        # (q,)
+    db_q = sym.dot(dO, ones, transpose_a=True)                          # (q,)
 
     # What each H_t gets from its own scores:  ∂L/∂O_t W_hqᵀ
     dH_from_O = list(sym.SliceChannel(sym.FullyConnected(dO, W_hq, num_hidden=h, no_bias=True),
                                       num_outputs=T, axis=0))           # T × (n, h)
-    dZs = []
-    for t in reversed(range(T)):
-        # The last step:  ∂L/∂H_T = ∂L/∂O_T W_hqᵀ
-        dH = dH_from_O[t]                                               # (n, h)
+    # The last step:  ∂L/∂H_T = ∂L/∂O_T W_hqᵀ
+    dH = dH_from_O[-1]                                                  # (n, h)
+    # Through tanh, whose slope is 1 − tanh²:  ∂L/∂Z_T = ∂L/∂H_T ⊙ (1 − H_T²)
+    dZs = [dH * (1 - sym.square(Hs[-1]))]                               # (n, h)
+    W_hh_T = sym.transpose(W_hh)        # once, not in each product: 2 % of an epoch
+    for t in reversed(range(1, T)):
         # The recursion:  ∂L/∂H_t = ∂L/∂Z_{t+1} W_hhᵀ + ∂L/∂O_t W_hqᵀ
-        if t < T - 1:
-            dH = dH + sym.FullyConnected(dZs[0], W_hh, num_hidden=h, no_bias=True)
-        # Through tanh, whose slope is 1 − tanh²:  ∂L/∂Z_t = ∂L/∂H_t ⊙ (1 − H_t²)
+        dH = sym.linalg.gemm(dZs[0], W_hh_T, dH_from_O[t - 1])          # (n, h)
+        # ∂L/∂Z_t = ∂L/∂H_t ⊙ (1 − H_t²)
         dZs.insert(0, dH * (1 - sym.square(Hs[t])))                     # (n, h)
     dZ = sym.concat(*dZs, dim=0)                                        # (T n, h)
 
     # The hidden layer:  ∂L/∂W_hh = Σ_t H_{t-1}ᵀ ∂L/∂Z_t
-    dW_hh = sym.dot(sym.concat(H_0, *Hs[:-1], dim=0), dZ, transpose_a=True)     # (h, h)
+    dW_hh = sym.dot(sym.concat(*Hs[:-1], dim=0), dZ, transpose_a=True)          # (h, h)
     # ∂L/∂b_h = Σ_t ∂L/∂Z_t, and over the n rows of each
-    db_h = sym.reshape(sym.dot(ones, dZ), (-1,))                        # (h,)
-    return Graph(dZ, dW_hh, db_h, dW_hq, db_q)
+    db_h = sym.dot(dZ, ones, transpose_a=True)                          # (h,)
+    return Graph(L, Hs[-1], dZ, dW_hh, db_h, dW_hq, db_q)
 
 
 def gradients(X, Y, state, params):
@@ -139,7 +155,8 @@ def gradients(X, Y, state, params):
     Returns
     -------
     loss : NDArray (1,)
-        L, the sum of the T n cross-entropies.
+        L, the sum of the T n cross-entropies. It is infinite where the probability of a label is too small for 32
+        bits (below 1e-38, a cross-entropy above 87); `losses` is exact there too.
     state : tuple of one NDArray (n, h)
         H after the last step.
     gradients : list of five NDArrays
@@ -154,17 +171,14 @@ def gradients(X, Y, state, params):
     H_0, = state
     (n, T), (h, q) = X.shape, W_hq.shape
     check_state(H_0, n, W_hh)
-    y = Y.T.reshape((-1,))                                              # (T n,), time first
     with autograd.record():
         # X_t W_xh with one-hot X_t, for all t: the rows of W_xh that the characters name
         rows = nd.take(W_xh, X.T.reshape((-1,)))                        # (T n, h)
-    H, P, P_y_less_one, l = forward(T, n, h, q)(rows=rows, H_0=H_0, W_hh=W_hh, b_h=b_h, W_hq=W_hq, b_q=b_q, y=y)
-    # The scores:  ∂L/∂O = softmax(O) − one-hot(y).  Only the labels' places change; P itself becomes dO.
-    dO = nd.fill_element_0index(P, P_y_less_one, y, out=P)              # (T n, q)
-    dZ, dW_hh, db_h, dW_hq, db_q = backward(T, n, h, q)(dO=dO, H=H, H_0=H_0, W_hh=W_hh, W_hq=W_hq)
+    L, H, dZ, dW_hh, db_h, dW_hq, db_q = there_and_back(T, n, h, q)(
+        rows=rows, H_0=H_0, W_hh=W_hh, b_h=b_h, W_hq=W_hq, b_q=b_q, Y=Y)
     # The inputs:  ∂L/∂W_xh = Σ_t X_tᵀ ∂L/∂Z_t.  With one-hot X_t: each row of dZ is added to the row that was taken.
     rows.backward(dZ)
-    return l.sum(), (H[-n:],), [W_xh.grad, dW_hh, db_h, dW_hq, db_q]    # W_xh.grad (d, h)
+    return L, (H,), [W_xh.grad, dW_hh, db_h, dW_hq, db_q]               # W_xh.grad (d, h)
 
 
 def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
@@ -202,7 +216,8 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
         for X, Y in ahead:                                              # (n, T), (n, T)
             if is_random_iter:
                 state = init_rnn_state(batch_size, num_hiddens, ctx)
-            loss, state, grads = gradients(X, Y, state, params)
+            before = state
+            loss, state, grads = gradients(X, Y, before, params)
             # These are gradients of the sum L; the chapter's loss is the mean, L / (T n).
             step = lr / size
             if clipping_theta is not None:
@@ -211,9 +226,12 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
                 check_norm(norm)
                 if norm > clipping_theta:
                     step *= clipping_theta / norm
+            loss = loss.asscalar()
+            if loss == math.inf:        # a probability too small for 32 bits
+                loss = losses(rnn, X, Y, before, params, vocab_size)[0].sum().asscalar()
             for param, grad in zip(params, grads):
                 nd.sgd_update(param, grad, lr=step, wd=0, out=param)    # param ← param − step · grad
-            l_sum += loss.asscalar()
+            l_sum += loss
             n += size
     check_loss(l_sum)
     return perplexity(l_sum, n)
@@ -250,9 +268,8 @@ def losses(rnn, X, Y, state, params, vocab_size):
     H_0, = state
     (n, T), (h, q) = X.shape, W_hq.shape
     check_state(H_0, n, W_hh)
-    H, _, _, l = forward(T, n, h, q)(
-        rows=nd.take(W_xh, X.T.reshape((-1,))), H_0=H_0, W_hh=W_hh, b_h=b_h, W_hq=W_hq, b_q=b_q, y=Y.T.reshape((-1,)))
-    return l, (H[-n:],)
+    l, H = forward(T, n, h, q)(X=X, Y=Y, W_xh=W_xh, H_0=H_0, W_hh=W_hh, b_h=b_h, W_hq=W_hq, b_q=b_q)
+    return l, (H,)
 
 
 @functools.lru_cache(maxsize=4)
