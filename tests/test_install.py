@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import safetensors.numpy
 from conftest import ROOT
 
 
@@ -27,7 +28,10 @@ def wheel(tmp_path_factory):
 
 
 def test_the_wheel_works_with_no_checkout_in_sight(wheel, tmp_path):
-    """A fresh environment has the wheel, and sees the dependencies (there is no network in a test) after its own."""
+    """A fresh environment has the wheel, and sees the dependencies (there is no network in a test) after its own.
+
+    In an empty folder it trains, saves, draws and writes, by the program that comes with the wheel.
+    """
     python = tmp_path / 'env/bin/python'
     subprocess.run([sys.executable, '-m', 'venv', '--without-pip', tmp_path / 'env'], check=True)
     subprocess.run([sys.executable, '-m', 'pip', '--python', python, 'install', '--quiet', '--no-deps', '--no-index',
@@ -35,19 +39,27 @@ def test_the_wheel_works_with_no_checkout_in_sight(wheel, tmp_path):
     site_packages, = (tmp_path / 'env/lib').glob('python*/site-packages')
     dependencies = sysconfig.get_paths()['purelib']
     (site_packages / 'dependencies.pth').write_text(f'import site; site.addsitedir({dependencies!r})\n')
-    program = '''if True:
-        import rnn_scratch as d2l
-        import mxnet as mx
-        corpus_indices, _, _, vocab_size = d2l.load_data_jay_lyrics()
-        params = d2l.get_params(vocab_size, 8, vocab_size, mx.cpu())
-        d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, 8, vocab_size, mx.cpu(), corpus_indices[:1200], True, 35,
-                        1, 1, 32)
-        print(vocab_size, d2l.__file__, sep='\\n')
-    '''
-    (tmp_path / 'elsewhere').mkdir()
-    result = subprocess.run([python, '-c', program], cwd=tmp_path / 'elsewhere', capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines() == ['1027', str(site_packages / 'rnn_scratch/__init__.py')]
+    elsewhere = tmp_path / 'elsewhere'
+    elsewhere.mkdir()
+
+    def run(*arguments):
+        result = subprocess.run([python, *arguments], cwd=elsewhere, capture_output=True, text=True, encoding='utf-8',
+                                env={**os.environ, 'PYTHONIOENCODING': 'utf-8'})
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    printed = run('-m', 'rnn_scratch', 'train', '--epochs', '2', '--hidden', '64', '--seed', '5')
+    folder, = (elsewhere / 'runs').iterdir()
+    assert printed.splitlines()[-1] == f'picture in {folder.relative_to(elsewhere)}/training.png'
+    assert sorted(path.name for path in folder.iterdir()) == [
+        'consecutive-best.safetensors', 'consecutive.safetensors', 'random-best.safetensors', 'random.safetensors',
+        'training.png']
+    arrays = safetensors.numpy.load_file(folder / 'random.safetensors')
+    assert {name: array.shape for name, array in arrays.items()} == {
+        'W_xh': (1027, 64), 'W_hh': (64, 64), 'b_h': (64,), 'W_hq': (64, 1027), 'b_q': (1027,)}
+    assert run('-m', 'rnn_scratch', 'write', '--num-chars', '20').startswith('分开')
+    assert run('-c', 'import rnn_scratch; print(rnn_scratch.__file__)').strip() == str(
+        site_packages / 'rnn_scratch/__init__.py')
 
 
 def test_the_import_works_beside_the_checkout(run, tmp_path):
