@@ -35,8 +35,6 @@ THREAD_VARIABLES = ('OMP_', 'GOMP_', 'KMP_', 'MKL_', 'OPENBLAS_', 'MXNET_')
 SPIN = '300000'         # turns of a loop in which a thread waits for the others: GNU OpenMP's default, some 10 ms
 TOLERANCE = 1e-5        # of the largest entry of an array
 PAUSE = 0.15            # seconds before a turn: OpenBLAS's threads spin on for 0.1 after their last product
-TURN = 0.6              # seconds: in a turn a quick peer takes several epochs
-CHARACTERS = 200        # that a peer writes in a turn
 
 # growth: one of the chapter's settings is changed at a time
 CHAPTER = {'vocabulary': 1027, 'hidden': 256, 'steps': 35, 'text': 10_000}
@@ -77,6 +75,9 @@ FLOORS = [
 class Worker:
     """The process of a peer. `skipped` says why the peer cannot run here, or is None."""
 
+    turn = 0.6              # seconds: in a turn a quick peer takes several epochs
+    characters = 200        # that a peer writes in a turn
+
     def __init__(self, peer, set_threads, folder):
         self.peer, self.set_threads, self.folder = peer, set_threads, folder
         environment = {name: value for name, value in os.environ.items() if not name.startswith(THREAD_VARIABLES)}
@@ -114,13 +115,13 @@ class Worker:
 
     def epoch(self, warm_up=True):
         """Seconds an epoch, in this turn. The first epoch, in which caches fill and threads wake up, does not count."""
-        times = max(1, round(TURN / self.ask('epochs', 1))) if warm_up else 1
+        times = max(1, round(self.turn / self.ask('epochs', 1))) if warm_up else 1
         return self.ask('epochs', times) / times
 
     def character(self):
         """Seconds a character, in this turn."""
         self.ask('write', 20)
-        return self.ask('write', CHARACTERS) / CHARACTERS
+        return self.ask('write', self.characters) / self.characters
 
     def close(self):
         self.process.stdin.close()
@@ -245,6 +246,8 @@ def main(argv=None):
         parser.error('--rounds must be 1 or more.')
     if not PEERS_PYTHON.exists():
         sys.exit(f'{PEERS_PYTHON} is missing: start with `make {args.what}`, which makes it.')
+    if args.quick:
+        Worker.turn, Worker.characters = 0, 20
     begun, busy = time.time(), report.busy_seconds()
     with tempfile.TemporaryDirectory() as folder:
         if args.what == 'bench':
