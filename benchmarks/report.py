@@ -111,7 +111,7 @@ def draw(seconds, path):
               label='nothing set about threads')
     axes.axvline(median(trained[fastest_floor(trained)]), color='tab:gray', linestyle='--', label='the floor')
     axes.invert_yaxis()
-    axes.set_xlabel(f'seconds an epoch (median, minimum and maximum of {len(trained[D2LZH])} rounds)')
+    axes.set_xlabel(f'seconds an epoch (median, minimum and maximum; rounds: {len(trained[D2LZH])})')
     axes.legend(loc='lower right')
     figure.savefig(path, dpi=120)
 
@@ -123,7 +123,7 @@ def about(versions, cores, rounds, others, seconds):
         f'- Machine: {processor()}, {cores} cores; {platform.system()} {platform.machine()}; '
         f'Python {platform.python_version()}',
         f'- Versions: {", ".join(sorted(versions))}',
-        f'- Run: {datetime.date.today()}, {rounds} rounds, {seconds / 60:.0f} minutes',
+        f'- Run: {datetime.date.today()}, {seconds / 60:.0f} minutes; rounds: {rounds}',
         f'- Load: other programs used {others:.2f} of the {cores} cores meanwhile{spoilt}'])
 
 

@@ -238,10 +238,10 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description='Measure d2lzh, this package, NumPy and PyTorch side by side.')
     parser.add_argument('what', choices=['bench', 'growth'], help='all peers at the chapter’s sizes, or how the cost '
                         'of both engines grows with each setting')
-    parser.add_argument('--rounds', type=int, help='how many turns each peer has (5 in bench, 3 in growth)')
+    parser.add_argument('--rounds', type=int, help='how many turns each peer has (10 in bench, 3 in growth)')
     parser.add_argument('--quick', action='store_true', help='one short round, to see that it runs; writes nothing')
     args = parser.parse_args(argv)
-    rounds = args.rounds or (1 if args.quick else {'bench': 5, 'growth': 3}[args.what])
+    rounds = args.rounds if args.rounds is not None else 1 if args.quick else {'bench': 10, 'growth': 3}[args.what]
     if rounds < 1:
         parser.error('--rounds must be 1 or more.')
     if not PEERS_PYTHON.exists():

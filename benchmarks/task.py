@@ -12,10 +12,10 @@ NAMES = ['W_xh', 'W_hh', 'b_h', 'W_hq', 'b_q']
 
 def save(folder, corpus, vocabulary, T, h):
     """Write a task. The parameters are larger than the chapter's first ones, so that each gradient has something to
-    show."""
+    show; but W_hh is not so large that a rounding error grows from one time step to the next."""
     corpus, q = np.array(corpus), len(vocabulary)
     generator = np.random.RandomState(0)
-    params = [generator.normal(scale=0.05, size=shape).astype(np.float32)
+    params = [generator.normal(scale=0.8 / h ** 0.5, size=shape).astype(np.float32)
               for shape in [(q, h), (h, h), (h,), (h, q), (q,)]]
     starts = generator.choice((len(corpus) - 1) // T, N, replace=False) * T
     at = starts[:, None] + np.arange(T)
