@@ -37,14 +37,11 @@ test-all: environment
 lint: environment
 	$(VENV)/bin/python -m ruff check . $(ARGS)
 
-bench: environment
+bench growth: environment
 	@$(MAKE) --silent --no-print-directory $(PEERS)/installed PYTHON='$(PYTHON)'
 	@$(PEERS)/bin/python -c 'import torch' 2>/dev/null || \
 		echo "PyTorch is optional; to measure it too: $(PEERS)/bin/python -m pip install torch==2.13.0"
-	$(VENV)/bin/python benchmarks/run.py $(ARGS)
-
-growth: environment
-	$(VENV)/bin/python benchmarks/growth.py $(ARGS)
+	$(VENV)/bin/python benchmarks/run.py $@ $(ARGS)
 
 # The file `installed` says that the installation was finished, and in which folder: an environment does not survive it
 # when that folder gets another name, or when the Python that it was made with goes away.

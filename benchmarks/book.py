@@ -19,21 +19,26 @@ if not hasattr(np, 'bool'):
 
 import d2lzh
 import mxnet as mx
-from chapter import LR, THETA, H, N, T
 from mxnet import nd
 from mxnet.gluon import rnn as gluon_rnn
+from task import LR, THETA, N
 
 
 class MXNetPeer:
-    """What the peers on MXNet share. They read the corpus as a list of indices, as in the book."""
+    """What the peers on MXNet share."""
 
-    def __init__(self, params, vocabulary):
-        self.params = [nd.array(param) for param in params]
+    is_random = True        # random or consecutive sampling
+
+    def __init__(self, task):
+        self.params = [nd.array(param) for param in task.params]
         for param in self.params:
             param.attach_grad()
         self.ctx = mx.cpu()
-        self.size = len(vocabulary)
-        self.vocabulary = vocabulary, {char: i for i, char in enumerate(vocabulary)}
+        self.T, self.h, self.q = task.T, task.h, task.q
+        # The corpus is a list of indices, as in the book. Equal entries are one object: eight bytes a character.
+        numbers = list(range(self.q))
+        self.corpus = [numbers[i] for i in task.corpus]
+        self.vocabulary = task.vocabulary, {char: i for i, char in enumerate(task.vocabulary)}
 
     def describe(self):
         return f'MXNet {mx.__version__} with NumPy {np.__version__}'
@@ -48,26 +53,26 @@ class MXNetPeer:
         corpus = np.concatenate([X, labels[:, -1:]], axis=1).ravel().tolist()
         return math.log(self.train(corpus, False, 1, lr, theta))
 
-    def gradients(self):
-        return [param.grad.asnumpy() for param in self.params]
+    def loss_and_gradients(self, X, labels):
+        loss = self.step(X, labels, 0, None)        # lr 0: the parameters stay
+        return loss, [param.grad.asnumpy() for param in self.params]
 
     def parameters(self):
         return [param.asnumpy() for param in self.params]
 
-    def epochs(self, corpus, times):
-        perplexity = self.train(corpus.tolist(), True, times, LR, THETA)
+    def epochs(self, times):
+        self.train(self.corpus, self.is_random, times, LR, THETA)
         nd.waitall()        # the last update may still be under way
-        return perplexity
 
 
 class D2lzh(MXNetPeer):
     def train(self, corpus, is_random, times, lr, theta):
         return printed_perplexity(
-            d2lzh.train_and_predict_rnn, rnn, lambda: self.params, init_rnn_state, H, self.size, self.ctx, corpus,
-            *self.vocabulary, is_random, times, T, lr, theta, N, times, 0, [])
+            d2lzh.train_and_predict_rnn, rnn, lambda: self.params, init_rnn_state, self.h, self.q, self.ctx,
+            corpus, *self.vocabulary, is_random, times, self.T, lr, theta, N, times, 0, [])
 
     def write(self, prefix, num_chars):
-        return d2lzh.predict_rnn(prefix, num_chars, rnn, self.params, init_rnn_state, H, self.size, self.ctx,
+        return d2lzh.predict_rnn(prefix, num_chars, rnn, self.params, init_rnn_state, self.h, self.q, self.ctx,
                                  *self.vocabulary)
 
 
@@ -76,12 +81,12 @@ class Gluon(MXNetPeer):
     shape. The book leaves the activation at gluon's default, relu; here it is tanh, as in the chapter. The hidden layer
     has a second bias, here zero at first, which moves as `b_h` does."""
 
-    def __init__(self, params, vocabulary):
-        super().__init__(params, vocabulary)
-        W_xh, W_hh, b_h, W_hq, b_q = params
-        self.model = model = d2lzh.RNNModel(gluon_rnn.RNN(H, activation='tanh'), self.size)
+    def __init__(self, task):
+        super().__init__(task)
+        W_xh, W_hh, b_h, W_hq, b_q = task.params
+        self.model = model = d2lzh.RNNModel(gluon_rnn.RNN(self.h, activation='tanh'), self.q)
         model.initialize()
-        model(nd.zeros((N, T)), model.begin_state(batch_size=N))        # settles the shapes
+        model(nd.zeros((N, self.T)), model.begin_state(batch_size=N))        # settles the shapes
         self.params = [model.rnn.l0_i2h_weight, model.rnn.l0_h2h_weight, model.rnn.l0_i2h_bias,
                        model.dense.weight, model.dense.bias]
         for param, value in zip(self.params, [W_xh.T, W_hh.T, b_h, W_hq.T, b_q]):
@@ -90,17 +95,18 @@ class Gluon(MXNetPeer):
 
     def train(self, corpus, is_random, times, lr, theta):
         return printed_perplexity(
-            d2lzh.train_and_predict_rnn_gluon, self.model, H, self.size, self.ctx, corpus, *self.vocabulary,
-            times, T, lr, theta, N, times, 0, [])
+            d2lzh.train_and_predict_rnn_gluon, self.model, self.h, self.q, self.ctx, corpus, *self.vocabulary,
+            times, self.T, lr, theta, N, times, 0, [])
 
-    def gradients(self):
-        return [param.grad().asnumpy().T for param in self.params]
+    def loss_and_gradients(self, X, labels):
+        loss = self.step(X, labels, 0, None)
+        return loss, [param.grad().asnumpy().T for param in self.params]
 
     def parameters(self):
         return None         # with the second bias, not the chapter's after a step
 
     def write(self, prefix, num_chars):
-        return d2lzh.predict_rnn_gluon(prefix, num_chars, self.model, self.size, self.ctx, *self.vocabulary)
+        return d2lzh.predict_rnn_gluon(prefix, num_chars, self.model, self.q, self.ctx, *self.vocabulary)
 
 
 def init_rnn_state(batch_size, num_hiddens, ctx):

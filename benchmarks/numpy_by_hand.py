@@ -7,36 +7,38 @@ W_xh is kept for the rows that occur in the mini-batch, because all others are z
 import math
 
 import numpy as np
-from chapter import LR, THETA, H, N, T
+from task import LR, THETA, N
 
 
 class Peer:
-    def __init__(self, params, vocabulary):
-        self.params = [param.copy() for param in params]
-        q = len(params[-1])
-        self.Hs = np.zeros((T + 1, N, H), np.float32)       # H_0 (zeros), H_1, ..., H_T
-        self.dZs = np.empty((T, N, H), np.float32)          # gradients of what goes into tanh
+    def __init__(self, task):
+        self.corpus, self.params = task.corpus, [param.copy() for param in task.params]
+        T, h, q = self.T, self.h, self.q = task.T, task.h, task.q
+        self.Hs = np.zeros((T + 1, N, h), np.float32)       # H_0 (zeros), H_1, ..., H_T
+        self.dZs = np.empty((T, N, h), np.float32)          # gradients of what goes into tanh
         self.Y = np.empty((T * N, q), np.float32)           # scores, then probabilities, then their gradients
-        self.product = np.empty((N, H), np.float32)
+        self.product = np.empty((N, h), np.float32)
         self.ones = np.ones(max(T * N, q), np.float32)
 
     def describe(self):
         return f'NumPy {np.__version__}'
 
-    def loss_and_gradients(self, X, labels):
-        """X, labels (n, T). Instead of the gradient of W_xh: the rows that X names, and the gradients of these."""
+    def gradients_by_rows(self, X, labels):
+        """X, labels (n, T). Returns the loss, the rows that X names, and the gradients; that of W_xh for these rows
+        only."""
         W_xh, W_hh, b_h, W_hq, b_q = self.params
+        T, h = self.T, self.h
         Hs, dZs, Y = self.Hs, self.dZs, self.Y
         X, labels = X.T.ravel(), labels.T.ravel()           # (T n,), time first
         positions = np.arange(T * N)
 
         # Forward: H_t = tanh(X_t W_xh + H_{t-1} W_hh + b_h), and Y = H W_hq + b_q for all time steps at once
-        np.take(W_xh, X, axis=0, out=Hs[1:].reshape(T * N, H), mode='clip')     # mode: any but 'raise' needs no copy
+        np.take(W_xh, X, axis=0, out=Hs[1:].reshape(T * N, h), mode='clip')     # mode: any but 'raise' needs no copy
         Hs[1:] += b_h
         for t in range(1, T + 1):
             Hs[t] += np.matmul(Hs[t - 1], W_hh, out=self.product)
             np.tanh(Hs[t], out=Hs[t])
-        H_all = Hs[1:].reshape(T * N, H)
+        H_all = Hs[1:].reshape(T * N, h)
         np.matmul(H_all, W_hq, out=Y)
         Y += b_q
 
@@ -52,15 +54,15 @@ class Peer:
         db_q = self.ones[:T * N] @ Y
 
         # Backward through time
-        np.matmul(Y, W_hq.T, out=dZs.reshape(T * N, H))     # what each H_t gets from its own output
+        np.matmul(Y, W_hq.T, out=dZs.reshape(T * N, h))     # what each H_t gets from its own output
         slopes = 1 - np.square(Hs[1:])                      # tanh' = 1 - tanh²
         dZs[T - 1] *= slopes[T - 1]
         W_hh_T = np.ascontiguousarray(W_hh.T)
         for t in range(T - 2, -1, -1):
             dZs[t] += np.matmul(dZs[t + 1], W_hh_T, out=self.product)
             dZs[t] *= slopes[t]
-        dZ_all = dZs.reshape(T * N, H)
-        dW_hh = Hs[:-1].reshape(T * N, H).T @ dZ_all
+        dZ_all = dZs.reshape(T * N, h)
+        dW_hh = Hs[:-1].reshape(T * N, h).T @ dZ_all
         db_h = self.ones[:T * N] @ dZ_all
         # Rows of the same character stand together once sorted; each run of them is summed.
         order = np.argsort(X, kind='stable')
@@ -69,25 +71,27 @@ class Peer:
         return loss, rows, [dW_rows, dW_hh, db_h, dW_hq, db_q]
 
     def step(self, X, labels, lr, theta):
-        """One mini-batch of training; returns its loss and keeps the gradients before clipping, with their rows."""
-        loss, self.rows, self.grads = self.loss_and_gradients(X, labels)
-        norm = math.sqrt(sum(np.vdot(grad, grad) for grad in self.grads))
+        """One mini-batch of training; returns its loss."""
+        loss, rows, grads = self.gradients_by_rows(X, labels)
+        norm = math.sqrt(sum(np.vdot(grad, grad) for grad in grads))
         scale = np.float32(lr * (1 if theta is None else min(theta / norm, 1)))
         W_xh, *others = self.params
-        W_xh[self.rows] -= scale * self.grads[0]
-        for param, grad in zip(others, self.grads[1:]):
+        W_xh[rows] -= scale * grads[0]
+        for param, grad in zip(others, grads[1:]):
             param -= scale * grad
         return loss
 
     def parameters(self):
         return self.params
 
-    def gradients(self):
+    def loss_and_gradients(self, X, labels):
+        loss, rows, (dW_rows, *others) = self.gradients_by_rows(X, labels)
         dW_xh = np.zeros_like(self.params[0])
-        dW_xh[self.rows] = self.grads[0]
-        return [dW_xh, *self.grads[1:]]
+        dW_xh[rows] = dW_rows
+        return loss, [dW_xh, *others]
 
-    def epochs(self, corpus, times):
+    def epochs(self, times):
+        corpus, T = self.corpus, self.T
         for _ in range(times):
             starts = np.random.permutation((len(corpus) - 1) // T) * T
             l_sum, n = 0.0, 0
@@ -95,5 +99,4 @@ class Peer:
                 at = starts[i:i + N, None] + np.arange(T)
                 l_sum += self.step(corpus[at], corpus[at + 1], LR, THETA) * N * T
                 n += N * T
-            perplexity = math.exp(l_sum / n)
-        return perplexity
+            math.exp(l_sum / n)     # the perplexity

@@ -5,17 +5,19 @@ Clipping and the update are PyTorch's own (`clip_grad_norm_` and `SGD`, both ove
 import math
 
 import torch
-from chapter import LR, THETA, H, N, T
+from task import LR, THETA, N
 from torch.nn import functional
 
 
 class Peer:
     """The training loop; the sub-classes say how the scores (T n, q) come from X (n, T)."""
 
-    def __init__(self, params, vocabulary):
-        self.params = [torch.from_numpy(param).clone().requires_grad_() for param in params]
+    def __init__(self, task):
+        self.T, self.h = task.T, task.h
+        self.corpus = torch.as_tensor(task.corpus)
+        self.params = [torch.from_numpy(param).clone().requires_grad_() for param in task.params]
         self.sgd = torch.optim.SGD(self.params, lr=LR, foreach=True)
-        self.state = torch.zeros(N, H)
+        self.state = torch.zeros(N, task.h)
 
     def describe(self):
         return f'PyTorch {torch.__version__}'
@@ -38,14 +40,15 @@ class Peer:
         self.sgd.step()
         return loss.item()
 
-    def gradients(self):
-        return [param.grad.numpy() for param in self.params]
+    def loss_and_gradients(self, X, labels):
+        loss = self.step(X, labels, 0, None)        # lr 0: the parameters stay
+        return loss, [param.grad.numpy() for param in self.params]
 
     def parameters(self):
         return [param.detach().numpy() for param in self.params]
 
-    def epochs(self, corpus, times):
-        corpus = torch.as_tensor(corpus)
+    def epochs(self, times):
+        corpus, T = self.corpus, self.T
         for _ in range(times):
             starts = torch.randperm((len(corpus) - 1) // T) * T
             l_sum, n = 0.0, 0
@@ -53,8 +56,7 @@ class Peer:
                 at = starts[i:i + N, None] + torch.arange(T)
                 l_sum += self.step(corpus[at], corpus[at + 1], LR, THETA) * N * T
                 n += N * T
-            perplexity = math.exp(l_sum / n)
-        return perplexity
+            math.exp(l_sum / n)     # the perplexity
 
 
 class ChapterLoop(Peer):
@@ -87,9 +89,9 @@ class FusedRNN(Peer):
     (One-hot vectors with W_xh as the input weight give the same numbers and are slower.)
     """
 
-    def __init__(self, params, vocabulary):
-        super().__init__(params, vocabulary)
-        self.identity, self.no_bias = torch.eye(H), torch.zeros(H)
+    def __init__(self, task):
+        super().__init__(task)
+        self.identity, self.no_bias = torch.eye(self.h), torch.zeros(self.h)
 
     def scores(self, X):
         W_xh, W_hh, b_h, W_hq, b_q = self.params
@@ -97,16 +99,16 @@ class FusedRNN(Peer):
         # What nn.RNN.forward calls; called here because nn.RNN would not take W_hh in the book's orientation.
         rows = functional.embedding(X.T, W_xh)
         states, _ = torch.rnn_tanh(rows, self.state[None], weights, True, 1, 0.0, True, False, False)
-        return torch.addmm(b_q, states.reshape(T * N, H), W_hq)
+        return torch.addmm(b_q, states.reshape(-1, self.h), W_hq)
 
 
 class Compiled(LookUp):
     """The loss of `LookUp`, handed to `torch.compile`."""
 
-    def __init__(self, params, vocabulary):
-        super().__init__(params, vocabulary)
+    def __init__(self, task):
+        super().__init__(task)
         self.loss = torch.compile(self.loss)
         try:
-            self.step(torch.zeros(N, T, dtype=torch.int64), torch.zeros(N, T, dtype=torch.int64), 0, None)
+            self.step(task.X, task.labels, 0, None)
         except Exception as error:
             raise RuntimeError(f'torch.compile does not work here: {type(error).__name__}') from error

@@ -1,9 +1,12 @@
-"""Measure every peer in one run: `make bench`, or `make bench ARGS="--rounds 3"`.
+"""Measure d2lzh, this package, NumPy and PyTorch side by side: `make bench`, `make growth`.
+
+    make bench ARGS="--rounds 3"        writes the tables of docs/benchmarks.md
+    make growth                         writes the tables of docs/growth.md
+    make bench ARGS=--quick             one short round, to see that all of it runs; writes nothing
 
 Each peer is a process of its own (worker.py) with the same parameters. It is first checked: from one mini-batch it
 must compute the tutorial engine's loss and gradients. Then they take turns, round after round, each second round in
-the opposite order, so that a machine that grows slower or faster does so for all. Peers run with the threads set to
-the cores, spinning while they wait for each other, and once more with nothing set.
+the opposite order, so that a machine that grows slower or faster does so for all. The pages say what is measured.
 """
 import argparse
 import json
@@ -20,9 +23,10 @@ from rnn_scratch._platform import count_cores
 
 import numpy as np
 import report
-from chapter import NAMES, H, N, T
+import task
 
 HERE = Path(__file__).resolve().parent
+DOCS = HERE.parent / 'docs'
 MXNET_PYTHON = sys.executable
 PEERS_PYTHON = HERE.parent / f'.venv-peers-{sys.version_info[0]}.{sys.version_info[1]}' / 'bin' / 'python'
 CORES = count_cores()
@@ -31,9 +35,12 @@ THREAD_VARIABLES = ('OMP_', 'GOMP_', 'KMP_', 'MKL_', 'OPENBLAS_', 'MXNET_')
 SPIN = '300000'         # turns of a loop in which a thread waits for the others: GNU OpenMP's default, some 10 ms
 TOLERANCE = 1e-5        # of the largest entry of an array
 PAUSE = 0.15            # seconds before a turn: OpenBLAS's threads spin on for 0.1 after their last product
-TURN = 0.6              # seconds: in a turn a quick peer takes several epochs
-CHARACTERS = 200        # that a peer writes in a turn
-GFLOP = 17.7            # of matrix products in an epoch (gemm.py)
+
+# growth: one of the chapter's settings is changed at a time
+CHAPTER = {'vocabulary': 1027, 'hidden': 256, 'steps': 35, 'text': 10_000}
+GROWTH = {'vocabulary': [1027, 2500, 5000, 10_000], 'hidden': [64, 128, 256, 512, 1024], 'steps': [10, 35, 100, 300],
+          'text': [10_000, 100_000, 1_000_000, 10_000_000]}
+LONG = 1_000_000        # characters: of such a text one epoch is measured, and none before it
 
 
 class Peer(NamedTuple):
@@ -45,12 +52,13 @@ class Peer(NamedTuple):
 
 
 TUTORIAL = Peer('tutorial engine', MXNET_PYTHON, 'ours', 'Tutorial', writes=True)
-D2LZH = Peer('d2lzh 1.0.0 as shipped', MXNET_PYTHON, 'book', 'D2lzh', writes=True)
+FUSED = Peer('fused engine', MXNET_PYTHON, 'ours', 'Fused', writes=True)
+CONSECUTIVE = Peer('fused engine, consecutive', MXNET_PYTHON, 'ours', 'Consecutive')
 PEERS = [
     TUTORIAL,       # first, because all others are compared with it
-    D2LZH,
+    Peer(report.D2LZH, MXNET_PYTHON, 'book', 'D2lzh', writes=True),
     Peer("the book's gluon version", MXNET_PYTHON, 'book', 'Gluon', writes=True),
-    Peer('fused engine', MXNET_PYTHON, 'ours', 'Fused', writes=True),
+    FUSED,
     Peer('NumPy, gradients by hand', PEERS_PYTHON, 'numpy_by_hand', 'Peer'),
     Peer("PyTorch, the chapter's loop", PEERS_PYTHON, 'pytorch', 'ChapterLoop'),
     Peer('PyTorch, look-up', PEERS_PYTHON, 'pytorch', 'LookUp'),
@@ -58,17 +66,20 @@ PEERS = [
     Peer('PyTorch, look-up, compiled', PEERS_PYTHON, 'pytorch', 'Compiled'),
 ]
 FLOORS = [
-    Peer('matrix products alone, NumPy', PEERS_PYTHON, 'gemm', 'NumPy'),
-    Peer('matrix products alone, PyTorch', PEERS_PYTHON, 'gemm', 'PyTorch'),
-    Peer('matrix products alone, MXNet', MXNET_PYTHON, 'gemm', 'MXNet'),
+    Peer(f'{report.FLOOR}, NumPy', PEERS_PYTHON, 'floor', 'NumPy'),
+    Peer(f'{report.FLOOR}, PyTorch', PEERS_PYTHON, 'floor', 'PyTorch'),
+    Peer(f'{report.FLOOR}, MXNet', MXNET_PYTHON, 'floor', 'MXNet'),
 ]
 
 
 class Worker:
     """The process of a peer. `skipped` says why the peer cannot run here, or is None."""
 
+    turn = 0.6              # seconds: in a turn a quick peer takes several epochs
+    characters = 200        # that a peer writes in a turn
+
     def __init__(self, peer, set_threads, folder):
-        self.peer, self.set_threads, self.folder, self.times = peer, set_threads, folder, 1
+        self.peer, self.set_threads, self.folder = peer, set_threads, folder
         environment = {name: value for name, value in os.environ.items() if not name.startswith(THREAD_VARIABLES)}
         environment['TORCHINDUCTOR_CACHE_DIR'] = os.path.join(folder, 'compiled')
         if set_threads:
@@ -88,47 +99,35 @@ class Worker:
             sys.exit(f'{self.peer.name} has stopped:\n{self.errors.read()[-2000:]}')
         return json.loads(line)
 
-    def ask(self, **order):
-        print(json.dumps(order), file=self.process.stdin, flush=True)
-        return self.answer()
+    def ask(self, order, *arguments):
+        """Returns the seconds that it took; `memory` is then the most that the process ever held, in MB."""
+        print(json.dumps([order, arguments]), file=self.process.stdin, flush=True)
+        answer = self.answer()
+        self.memory = answer['memory']
+        return answer['seconds']
 
     def check(self):
         """What the peer computes from the mini-batch of the task: arrays by name."""
         path = os.path.join(self.folder, 'check.npz')
-        self.ask(do='check', path=path)
+        self.ask('check', path)
         with np.load(path) as found:
             return dict(found)
 
-    def epoch(self):
-        """Seconds an epoch, in this turn. The first epoch, in which caches fill and threads wake up, is not timed."""
-        self.ask(do='epochs', times=1)
-        seconds = self.ask(do='epochs', times=self.times)['seconds'] / self.times
-        self.times = max(1, round(TURN / seconds))
-        return seconds
+    def epoch(self, warm_up=True):
+        """Seconds an epoch, in this turn. The first epoch, in which caches fill and threads wake up, does not count."""
+        times = max(1, round(self.turn / self.ask('epochs', 1))) if warm_up else 1
+        return self.ask('epochs', times) / times
 
     def character(self):
         """Seconds a character, in this turn."""
-        self.ask(do='write', times=20)
-        return self.ask(do='write', times=CHARACTERS)['seconds'] / CHARACTERS
+        self.ask('write', 20)
+        return self.ask('write', self.characters) / self.characters
 
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
         self.errors.close()
-
-
-def make_task(path):
-    """The corpus, five parameters and one mini-batch. The parameters are larger than the chapter's first ones, so that
-    each gradient has something to show."""
-    corpus, _, idx_to_char, vocab_size = d2l.load_data_jay_lyrics()
-    generator = np.random.RandomState(0)
-    shapes = [(vocab_size, H), (H, H), (H,), (H, vocab_size), (vocab_size,)]
-    params = [generator.normal(scale=0.05, size=shape).astype(np.float32) for shape in shapes]
-    starts = generator.choice((len(corpus) - 1) // T, N, replace=False) * T
-    at = starts[:, None] + np.arange(T)
-    corpus = np.array(corpus)
-    np.savez(path, corpus=corpus, vocabulary=idx_to_char, X=corpus[at], labels=corpus[at + 1], prefix=list('分开'),
-             **dict(zip(NAMES, params)))
 
 
 def compare(name, found, expected):
@@ -137,80 +136,133 @@ def compare(name, found, expected):
         if key == 'text':
             same, problem = found[key] == expected[key], f'it writes {found[key]}, not {expected[key]}'
         else:
-            largest = abs(expected[key]).max()
-            distance = abs(found[key] - expected[key]).max() / largest
+            distance = abs(found[key] - expected[key]).max() / abs(expected[key]).max()
             same, problem = distance <= TOLERANCE, f'{distance:.1e} of the largest entry away'
         if not same:
             sys.exit(f'{name} does not compute what {TUTORIAL.name} computes; the {key}: {problem}.')
 
 
-def start(folder):
-    """Start all peers that can run here, and stop unless they compute the same."""
+def start(peers, floors, set_threads, folder):
+    """Start the peers that can run here, and stop unless they compute the same as the first one."""
     workers, expected = [], None
-    print('Starting the peers and checking that they compute the same', flush=True)
-    make_task(os.path.join(folder, 'task.npz'))
-    for set_threads in [True, False]:
-        for peer in PEERS + (FLOORS if set_threads else []):
-            worker = Worker(peer, set_threads, folder)
-            if worker.skipped:
-                print(f'  {peer.name}: skipped ({worker.skipped})', flush=True)
-                worker.close()
-                continue
-            workers.append(worker)
-            if peer not in FLOORS:
-                found = worker.check()
-                expected = expected or found
-                compare(peer.name, found, expected)
+    for peer in peers + floors:
+        worker = Worker(peer, set_threads, folder)
+        if worker.skipped:
+            print(f'  {peer.name}: skipped ({worker.skipped})', flush=True)
+            worker.close()
+            continue
+        workers.append(worker)
+        if peer in peers:
+            found = worker.check()
+            expected = expected or found
+            compare(peer.name, found, expected)
     return workers
 
 
-def measure(workers, rounds):
-    """Let all take turns. Returns the seconds of every round, by (kind, name of the peer, set_threads)."""
-    turns = {('epoch', worker.peer.name, worker.set_threads): worker.epoch for worker in workers}
-    turns.update({('character', worker.peer.name, worker.set_threads): worker.character
-                  for worker in workers if worker.peer.writes})
+def measure(turns, rounds):
+    """Let all take turns: {anything: a function that returns seconds} -> {the same: the seconds of every round}."""
     seconds = {turn: [] for turn in turns}
-    for number in range(rounds + 1):
-        print(f'Round {number} of {rounds}' if number else 'Warming up', flush=True)
+    for number in range(1, rounds + 1):
+        print(f'  round {number} of {rounds}', flush=True)
         for turn in list(turns) if number % 2 else list(reversed(turns)):
             time.sleep(PAUSE)
-            taken = turns[turn]()
-            if number:
-                seconds[turn].append(taken)
+            seconds[turn].append(turns[turn]())
     return seconds
 
 
-def busy_seconds():
-    """How long the processors of this machine have worked, all of them together; 0 where that cannot be seen."""
-    try:
-        user, nice, system = Path('/proc/stat').read_text().split()[1:4]
-    except OSError:
-        return 0
-    return (int(user) + int(nice) + int(system)) / os.sysconf('SC_CLK_TCK')
+def bench(rounds, folder):
+    """All peers, in training and in writing, with the threads set and with nothing set."""
+    corpus, _, idx_to_char, _ = d2l.load_data_jay_lyrics()
+    task.save(folder, corpus, idx_to_char, CHAPTER['steps'], CHAPTER['hidden'])
+    print('Starting the peers and checking that they compute the same', flush=True)
+    workers = start(PEERS, FLOORS, True, folder) + start(PEERS, [], False, folder)
+    turns = {('epoch', worker.set_threads, worker.peer.name): worker.epoch for worker in workers}
+    turns.update({('character', worker.set_threads, worker.peer.name): worker.character
+                  for worker in workers if worker.peer.writes})
+    seconds = measure(turns, rounds)
+    for worker in workers:
+        worker.close()
+    by_table = {}
+    for (kind, is_set, name), values in seconds.items():
+        by_table.setdefault((kind, is_set), {})[name] = values
+    operations = characters(FLOORS[0], **CHAPTER) * 6 * CHAPTER['hidden'] * (CHAPTER['hidden'] + len(idx_to_char))
+    return report.bench_tables(by_table, operations), {worker.versions for worker in workers}, by_table
+
+
+def characters(peer, vocabulary, hidden, steps, text):
+    """How many characters are in the mini-batches of an epoch."""
+    if peer in FLOORS:
+        text = CHAPTER['text']      # it needs no text, and takes as many mini-batches for all
+        return (text - 1) // CHAPTER['steps'] // task.N * task.N * steps
+    if peer == CONSECUTIVE:
+        return (text // task.N - 1) // steps * steps * task.N
+    return (text - 1) // steps // task.N * task.N * steps
+
+
+def grow(rounds, folder, growth):
+    """One setting of the chapter after the other is changed. A configuration is measured once, for all its tables."""
+    measured, versions, rows = {}, set(), {}
+    for setting, values in growth.items():
+        for value in values:
+            case = {**CHAPTER, setting: value}
+            key = tuple(case.values())
+            if key not in measured:
+                print(', '.join(f'{name} {number:,}' for name, number in case.items()), flush=True)
+                peers = ([TUTORIAL, FUSED, CONSECUTIVE] if case == CHAPTER else
+                         [FUSED, CONSECUTIVE] if setting == 'text' else [TUTORIAL, FUSED])
+                measured[key] = measure_case(case, peers, rounds, folder, versions)
+            rows.setdefault(setting, []).append((value, *measured[key]))
+    return report.growth_tables(rows), versions
+
+
+def measure_case(case, peers, rounds, folder, versions):
+    """Seconds for each character of a mini-batch, in each round, and megabytes; both by the name of the peer."""
+    corpus = np.random.RandomState(0).randint(case['vocabulary'], size=case['text'])
+    vocabulary = [chr(ord('一') + i) for i in range(case['vocabulary'])]
+    task.save(folder, corpus, vocabulary, case['steps'], case['hidden'])
+    workers = start(peers, FLOORS, True, folder)
+    is_long = case['text'] >= LONG
+
+    def turn(worker):
+        warm_up = worker.peer in FLOORS or not is_long
+        return lambda: worker.epoch(warm_up) / characters(worker.peer, **case)
+
+    seconds = measure({worker.peer.name: turn(worker) for worker in workers}, 1 if is_long else rounds)
+    for worker in workers:
+        worker.close()
+    versions.update(worker.versions for worker in workers)
+    return seconds, {worker.peer.name: worker.memory for worker in workers}
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description='Measure d2lzh, this package, NumPy and PyTorch side by side.',
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument('--rounds', type=int, default=10, help='how many turns each peer has')
-    parser.add_argument('--out', type=Path, default=HERE.parent / 'docs', help='the folder for the report')
+    parser = argparse.ArgumentParser(description='Measure d2lzh, this package, NumPy and PyTorch side by side.')
+    parser.add_argument('what', choices=['bench', 'growth'], help='all peers at the chapter’s sizes, or how the cost '
+                        'of both engines grows with each setting')
+    parser.add_argument('--rounds', type=int, help='how many turns each peer has (10 in bench, 3 in growth)')
+    parser.add_argument('--quick', action='store_true', help='one short round, to see that it runs; writes nothing')
     args = parser.parse_args(argv)
-    if args.rounds < 1:
+    rounds = args.rounds if args.rounds is not None else 1 if args.quick else {'bench': 10, 'growth': 3}[args.what]
+    if rounds < 1:
         parser.error('--rounds must be 1 or more.')
     if not PEERS_PYTHON.exists():
-        sys.exit(f'{PEERS_PYTHON} is missing: start with `make bench`, which makes it.')
-    load = os.getloadavg()[0]
-    if load > 0.5:
-        print(f'Something else runs on this machine (load {load:.1f}): peers that use all cores will seem far slower.')
-    begun, busy = time.time(), busy_seconds()
+        sys.exit(f'{PEERS_PYTHON} is missing: start with `make {args.what}`, which makes it.')
+    if args.quick:
+        Worker.turn, Worker.characters = 0, 20
+    begun, busy = time.time(), report.busy_seconds()
     with tempfile.TemporaryDirectory() as folder:
-        workers = start(folder)
-        seconds = measure(workers, args.rounds)
-        for worker in workers:
-            worker.close()
+        if args.what == 'bench':
+            tables, versions, by_table = bench(rounds, folder)
+        else:
+            tables, versions = grow(rounds, folder, {name: values[:2] if args.quick else values
+                                                     for name, values in GROWTH.items()})
     used = sum(os.times()[:4])          # by this program and by the peers, which have ended
-    others = max(0, busy_seconds() - busy - used) / (time.time() - begun)
-    report.write(seconds, sorted({worker.versions for worker in workers}), CORES, others, GFLOP, args.out)
+    others = max(0, report.busy_seconds() - busy - used) / (time.time() - begun)
+    tables = {'run': report.about(versions, CORES, rounds, others, time.time() - begun), **tables}
+    print('\n\n'.join(['', *tables.values()]))
+    if not args.quick:
+        if args.what == 'bench':
+            report.draw(by_table, DOCS / 'benchmarks.png')
+        report.fill(DOCS / {'bench': 'benchmarks.md', 'growth': 'growth.md'}[args.what], tables)
 
 
 if __name__ == '__main__':

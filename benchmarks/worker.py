@@ -6,31 +6,30 @@ import importlib
 import json
 import os
 import random
+import re
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
-from chapter import LR, NAMES, THETA
+import task as tasks
 
 
-def check(peer, task, path):
-    """Loss and gradients of one mini-batch, the parameters after one clipped step with it, and a text where the peer
-    writes. Afterwards the peer trains on from there."""
-    found = {'loss': peer.step(task['X'], task['labels'], 0, None)}         # lr 0: the parameters stay
+def check(peer, X, labels, prefix, path):
+    """Loss and gradients of one mini-batch, a text where the peer writes, and the parameters after one clipped step.
+    Afterwards the peer trains on from there."""
+    loss, gradients = peer.loss_and_gradients(X, labels)
+    found = {'loss': loss, **{f'gradient of {name}': gradient for name, gradient in zip(tasks.NAMES, gradients)}}
     if hasattr(peer, 'write'):
-        found['text'] = peer.write(''.join(task['prefix']), 50)
-    found.update(zip([f'gradient of {name}' for name in NAMES], peer.gradients()))
-    peer.step(task['X'], task['labels'], LR, THETA)
-    found.update(zip([f'{name} after a step' for name in NAMES], peer.parameters() or []))
+        found['text'] = peer.write(prefix, 50)
+    peer.step(X, labels, tasks.LR, tasks.THETA)
+    found.update(zip([f'{name} after a step' for name in tasks.NAMES], peer.parameters() or []))
     np.savez(path, **found)
-    return {}
 
 
-def timed(work, *arguments):
-    start = time.perf_counter()
-    work(*arguments)
-    return {'seconds': time.perf_counter() - start}
+def most_memory():
+    """The most that this process ever held, in MB. (`getrusage` would count the program that started it, too.)"""
+    with open('/proc/self/status') as status:
+        return int(re.search(r'VmHWM:\s*(\d+) kB', status.read()).group(1)) / 1024
 
 
 def main(module, name, folder):
@@ -41,22 +40,26 @@ def main(module, name, folder):
     def answer(**found):
         print(json.dumps(found), file=answers)
 
-    task = np.load(Path(folder) / 'task.npz')
+    task = tasks.load(folder)
     random.seed(0)
     try:
-        peer = getattr(importlib.import_module(module), name)([task[key] for key in NAMES], list(task['vocabulary']))
+        peer = getattr(importlib.import_module(module), name)(task)
     except (ImportError, RuntimeError) as error:
         answer(skipped=str(error).splitlines()[0])
         return
     answer(versions=peer.describe())
+    X, labels, prefix = task.X, task.labels, ''.join(task.vocabulary[i] for i in task.corpus[:2])
+    del task        # a peer keeps the text in its own way; here it is not in the way of the memory that is measured
     for line in sys.stdin:
-        order = json.loads(line)
-        if order['do'] == 'check':
-            answer(**check(peer, task, order['path']))
-        elif order['do'] == 'epochs':
-            answer(**timed(peer.epochs, task['corpus'], order['times']))
-        elif order['do'] == 'write':
-            answer(**timed(peer.write, ''.join(task['prefix']), order['times']))
+        order, arguments = json.loads(line)
+        start = time.perf_counter()
+        if order == 'check':
+            check(peer, X, labels, prefix, *arguments)
+        elif order == 'epochs':
+            peer.epochs(*arguments)
+        elif order == 'write':
+            peer.write(prefix, *arguments)
+        answer(seconds=time.perf_counter() - start, memory=most_memory())
 
 
 if __name__ == '__main__':

@@ -1,0 +1,95 @@
+"""The benchmarks: every peer that runs beside MXNet computes the same, and only the tables of a page change."""
+import numpy as np
+import pytest
+from conftest import ROOT
+
+
+@pytest.fixture(autouse=True)
+def path(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / 'benchmarks'))
+    monkeypatch.setenv('MXNET_CPU_PARALLEL_SIZE', '1')      # book.py sets it: back to what it was, afterwards
+
+
+@pytest.fixture
+def check(tmp_path):
+    """A function: what a peer computes in a small task, by the check that comes before every measurement."""
+    import task
+    import worker
+    vocabulary = list('一二三四五六七八九十')
+    corpus = np.random.RandomState(1).randint(len(vocabulary), size=500)
+    task.save(tmp_path, corpus, vocabulary, T=5, h=8)
+
+    def compute(make_peer):
+        small = task.load(tmp_path)
+        worker.check(make_peer(small), small.X, small.labels, '一二', tmp_path / 'check.npz')
+        with np.load(tmp_path / 'check.npz') as found:
+            return dict(found)
+
+    return compute
+
+
+@pytest.mark.filterwarnings('ignore:`np.bool` is a deprecated:DeprecationWarning')
+def test_peers_compute_the_same(check):
+    import book
+    import numpy_by_hand
+    import ours
+    import run
+    expected = check(ours.Tutorial)
+    for peer, names in [(book.D2lzh, 12), (book.Gluon, 7), (ours.Fused, 12), (ours.Consecutive, 12),
+                        (numpy_by_hand.Peer, 11)]:
+        found = check(peer)
+        assert len(found) == names      # loss, gradients, parameters, text: gluon lacks five of them, NumPy the text
+        run.compare(peer.__name__, found, expected)
+
+
+def test_a_peer_that_computes_something_else_is_refused(check):
+    import ours
+    import run
+    expected = check(ours.Tutorial)
+    for name in expected:
+        other = '一二三' if name == 'text' else expected[name] * (1 + 2e-5)
+        with pytest.raises(SystemExit, match=f'the {name}: '):
+            run.compare('peer', {**expected, name: other}, expected)
+
+
+def test_only_what_stands_between_the_marks_changes(tmp_path):
+    import report
+    for name in ['benchmarks.md', 'growth.md']:
+        page = (ROOT / 'docs' / name).read_text('utf-8')
+        blocks = [line[5:-4] for line in page.splitlines() if line.startswith('<!-- ') and '/' not in line]
+        (tmp_path / name).write_text(page, 'utf-8')
+        report.fill(tmp_path / name, {block: f'table of {block}' for block in blocks})
+        filled = (tmp_path / name).read_text('utf-8')
+        pieces = filled
+        for block in blocks:
+            pieces = pieces.replace(f'<!-- {block} -->\n\ntable of {block}\n\n<!-- /{block} -->', '@')
+        prose = pieces.split('@')
+        assert len(prose) == len(blocks) + 1 and all(piece in page for piece in prose)
+    with pytest.raises(SystemExit, match='has no marks <!-- colour -->'):
+        report.fill(tmp_path / 'growth.md', {'colour': ''})
+
+
+def test_the_tables_have_the_ratios_of_the_rounds():
+    import report
+    # Ratios within the rounds: 2/1, 2/2, 9/3. Their median is 2; the quotient of the medians is 1.
+    slow, quick = [2.0, 2.0, 9.0], [1.0, 2.0, 3.0]
+    seconds = {report.D2LZH: slow, f'{report.FLOOR}, NumPy': quick}
+    tables = report.bench_tables({(kind, is_set): seconds for kind in ['epoch', 'character']
+                                  for is_set in [True, False]}, operations=2e9)
+    cells = [[cell.strip() for cell in row.split('|')[1:-1]] for row in tables['training'].splitlines()]
+    assert cells[2] == [report.D2LZH, '2.000', '2.000 – 9.000', '1.00', '2.00']
+    assert tables['floor'].endswith('2.0 GFLOP an epoch, 1 GFLOP/s.')
+    grown = report.growth_tables({'hidden': [(64, {'engine': slow, f'{report.FLOOR}, NumPy': quick}, {'engine': 250})]})
+    assert [cell.strip() for cell in grown['hidden'].splitlines()[2].split('|')[1:-1]] == [
+        '64', '2000000.0', '2000000.0', '2.00', '250']
+
+
+def test_the_pages_have_a_mark_for_each_table():
+    import report
+    import run
+    page = (ROOT / 'docs' / 'growth.md').read_text('utf-8')
+    assert all(f'<!-- {name} -->' in page for name in ['run', *run.GROWTH])
+    page = (ROOT / 'docs' / 'benchmarks.md').read_text('utf-8')
+    assert all(f'<!-- {name} -->' in page for name in ['run', 'training', 'floor', 'unset', 'writing'])
+    assert 'these figures are spoilt' in report.about({'MXNet'}, 2, 5, others=0.11, seconds=60)
+    assert 'spoilt' not in report.about({'MXNet'}, 2, 5, others=0.09, seconds=60)
