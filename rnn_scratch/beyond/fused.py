@@ -221,8 +221,9 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
             # These are gradients of the sum L; the chapter's loss is the mean, L / (T n).
             step = lr / size
             if clipping_theta is not None:
-                # With g the gradient of the mean:  g ← min(θ / ‖g‖, 1) · g
-                norm = math.sqrt(nd.multi_sum_sq(*grads, num_arrays=len(grads)).sum().asscalar()) / size
+                # With g the gradient of the mean:  g ← min(θ / ‖g‖, 1) · g.  ‖g‖² is the product of g with itself.
+                flat = [grad.reshape(-1) for grad in grads]
+                norm = math.sqrt(nd.add_n(*[nd.dot(g, g) for g in flat]).asscalar()) / size
                 check_norm(norm)
                 if norm > clipping_theta:
                     step *= clipping_theta / norm
