@@ -16,10 +16,12 @@
     `one_by_one` 分离和不分离，梯度差多少？时间呢？
     `one_by_one` with and without `detach`: how far apart are the gradients? And the times?
 """
+from checking import report  # before MXNet is imported
+
+# isort: split
 import rnn_scratch as d2l
 
 import numpy as np
-from checking import report
 from mxnet import autograd, nd
 from mxnet.gluon.loss import SoftmaxCrossEntropyLoss
 

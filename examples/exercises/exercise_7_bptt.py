@@ -18,10 +18,12 @@
 卡住了 Stuck?
     书的 6.6 节；rnn_scratch/beyond/fused.py 里的 `backward`。 Section 6.6 of the book; `backward` in that file.
 """
+from checking import report  # before MXNet is imported
+
+# isort: split
 import rnn_scratch as d2l
 
 import numpy as np
-from checking import report
 from mxnet import autograd, nd
 from mxnet.gluon.loss import SoftmaxCrossEntropyLoss
 

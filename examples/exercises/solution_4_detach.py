@@ -1,4 +1,7 @@
 """练习 4 的解答。 Solution of exercise 4: where the cost grows, and where it does not."""
+from checking import report  # before MXNet is imported
+
+# isort: split
 import resource
 import sys
 import time
@@ -6,7 +9,6 @@ import time
 import rnn_scratch as d2l
 
 import mxnet as mx
-from checking import report
 from exercise_4_detach import check, gradients, loss
 from mxnet import autograd, nd
 

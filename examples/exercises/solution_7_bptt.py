@@ -1,11 +1,13 @@
 """练习 7 的解答。 Solution of exercise 7: the equations of section 6.6, a line each."""
+from checking import report  # before MXNet is imported
+
+# isort: split
 import time
 
 import rnn_scratch as d2l
 
 import mxnet as mx
 import numpy as np
-from checking import report
 from exercise_7_bptt import NAMES, autograd_gradients, check
 
 
