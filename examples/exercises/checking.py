@@ -46,7 +46,7 @@ def judge(yours, right):
         difference = np.where(yours == right, 0, abs(yours - right))    # ∞ is equal to ∞
     if not difference.any():
         return True, '完全一致 exact'
-    if difference.max() <= TOLERANCE * abs(right).max():
+    if np.isfinite(difference).all() and difference.max() <= TOLERANCE * abs(right).max():
         return True, f'近似 approximate, largest difference {difference.max():.3g}'
     at = np.unravel_index(difference.argmax(), difference.shape)        # NaN counts as the largest
     place = f' at [{", ".join(map(str, at))}]' if at else ''

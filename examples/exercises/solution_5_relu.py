@@ -83,14 +83,15 @@ def finding():
                 found[cell, lr, theta, radius] = train(rnn, radius, lr, theta)
             print(f'{cell:8}lr = {lr:<5} θ = {theta!s:10}'
                   + ''.join(f'{found[cell, lr, theta, radius][-1]:10.3g}' for radius in START_RADII))
-    print('发现：W_hh > 0 时，ReLU 的斜率处处是 1，梯度恰好按谱半径的 35 次方变：0.9 消失，1.1 爆炸。斜率不是全部，\n'
+    print('发现：W_hh > 0 时，ReLU 的斜率处处是 1，梯度按谱半径的 35 次方变：0.9 消失，1.1 爆炸。斜率不是全部，\n'
           '还有 W_hh 的幂。W_hh 有正有负时，一部分单元关着，爆炸要更大的谱半径。tanh 会饱和，斜率变小，状态不超过 1；\n'
           'ReLU 没有上限：不裁剪，谱半径 0.9 和 1.1 的训练都失败 (nan)，裁剪以后能训练。所以 ReLU 更需要裁剪。\n'
-          'Finding: with W_hh > 0 the slope of ReLU is 1 everywhere, and the gradient grows as the 35th power of the '
-          'radius:\nwith 0.9 it vanishes, with 1.1 it explodes. The slope is not all: there are the powers of W_hh. '
-          'With W_hh of both signs\nsome units are off, and it takes a larger radius. tanh saturates; ReLU has no upper '
-          'limit: without clipping the\ntraining fails (nan), with clipping it goes on. So ReLU needs clipping more, '
-          'not less.')
+          'Finding: with W_hh > 0 the slope of ReLU is 1 everywhere, and the gradient changes as the 35th power of '
+          'the radius:\nwith 0.9 it vanishes, with 1.1 it explodes. The slope is not all: the powers of W_hh count.\n'
+          'With W_hh of both signs some units are off, and it takes a larger radius to explode.\n'
+          'tanh saturates: its slope falls, and its state stays below 1. ReLU has no upper limit: without clipping the '
+          'training\nfrom radius 0.9 or 1.1 fails (nan), with clipping it goes on. So ReLU needs clipping more, not '
+          'less.')
     return found
 
 
