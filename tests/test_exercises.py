@@ -254,7 +254,7 @@ def test_2_without_clipping_a_hundredth_of_the_learning_rate_is_left(finding):
     found = finding('2_no_clipping')
     guess = load('exercise', '2_no_clipping').vocab_size
     for lr in 100, 10, 3:
-        assert found[lr, None][-1] > guess
+        assert max(found[lr, None]) > guess
     assert found[100, None][0] > guess
     assert found[100, 0.01][-1] < found[1, None][-1] / 1.5 < found[0.1, None][-1] < guess
     # With clipping each step was clipped, and the rate that counted was between those that train and those that do not.
@@ -265,7 +265,7 @@ def test_2_without_clipping_a_hundredth_of_the_learning_rate_is_left(finding):
 def test_3_an_untrained_model_walks_in_a_cycle(finding):
     found = finding('3_untrained')
     assert all(found['untrained cycles']) and max(found['untrained cycles']) > 1
-    assert 0.8 < found['share'] < 1
+    assert 0.8 < found['share'] < 1 and 0.8 < found['b_q'] < 1
     assert found['songs'][1] == '分开' + 200 * found['commonest']
     assert len(set(found['songs'][0])) > 10 > len(set(found['songs'][1]))
 

@@ -35,9 +35,9 @@ def updates(num_chars, num_steps, batch_size):
 
 
 def measure(num_hiddens=32, num_steps=35, lr=100, batch_size=8, num_epochs=30):
-    """θ is 0.01, sampling is random -> perplexity of the last epoch, seconds an epoch, 20 characters after 分开.
+    """θ = 0.01, random sampling -> the perplexity of the last epoch, the seconds an epoch takes, and a song.
 
-    Train with `fused.train_and_predict_rnn`, write with `fused.predict_rnn`. Do not print while training.
+    The song is 分开 and 20 characters more. Train with `fused.train_and_predict_rnn`, write with `fused.predict_rnn`.
     """
     random.seed(0)
     mx.random.seed(0)
@@ -51,13 +51,13 @@ def check(updates, measure):
                sum(1 for _ in mini_batches))
 
     start = time.time()
-    perplexity, seconds, song = measure(num_hiddens=8, num_steps=20, lr=50, batch_size=4, num_epochs=3)
+    perplexity, seconds, song = measure(num_hiddens=8, num_steps=50, lr=50, batch_size=8, num_epochs=3)
     wall = time.time() - start
     random.seed(0)
     mx.random.seed(0)
     _, right = d2l.train_and_predict_rnn(
         d2l.rnn, lambda: d2l.get_params(vocab_size, 8, vocab_size, ctx), d2l.init_rnn_state, 8, vocab_size, ctx,
-        corpus_indices, idx_to_char, char_to_idx, True, 3, 20, 50, 0.01, 4, 9, 0, [])
+        corpus_indices, idx_to_char, char_to_idx, True, 3, 50, 50, 0.01, 8, 9, 0, [])
     yield '困惑度 perplexity', perplexity, right[-1], {
         '这是第一个周期的。 That is the first epoch.': right[0],
         '这是各周期的平均。 That is the mean of the epochs.': sum(right) / 3}

@@ -16,7 +16,7 @@ from checking import report  # before MXNet is imported
 import random
 
 import rnn_scratch as d2l
-from rnn_scratch.beyond import fused  # noqa: F401
+from rnn_scratch.beyond import fused  # noqa: F401 (for you to use)
 
 import mxnet as mx
 
@@ -26,11 +26,15 @@ corpus_indices, char_to_idx, idx_to_char, vocab_size = d2l.load_data_jay_lyrics(
 ctx, num_hiddens, num_steps, batch_size = mx.cpu(), 32, 35, 8
 
 
-def train(lr, clipping_theta, num_epochs):
-    """With random sampling -> the perplexity of each epoch, a list. Call `fused.train_epoch` once an epoch."""
+def new_params():
+    """The parameters to begin with, always the same, as are the mini-batches after it. To be used as it is."""
     random.seed(0)
     mx.random.seed(0)
-    params = d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)  # noqa: F841
+    return d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
+
+
+def train(lr, clipping_theta, num_epochs):
+    """Begin with `new_params()`; random sampling -> the perplexity of each epoch, a list. Use `fused.train_epoch`."""
     raise NotImplementedError('train: 每个周期调用一次 fused.train_epoch call it once an epoch')
 
 
@@ -41,9 +45,7 @@ def effective_lr(lr, clipping_theta, norm):
 
 def check(train, effective_lr):
     for lr, theta in [(1, None), (100, 0.01)]:
-        random.seed(0)
-        mx.random.seed(0)
-        params = d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
+        params = new_params()
         right = [d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
                                  True, num_steps, lr, theta, batch_size) for _ in range(2)]
         yield f'train({lr}, {theta}, 2)', train(lr, theta, 2), right

@@ -18,7 +18,7 @@ from checking import report  # before MXNet is imported
 import random
 
 import rnn_scratch as d2l
-from rnn_scratch.beyond import fused  # noqa: F401
+from rnn_scratch.beyond import fused  # noqa: F401 (for you to use)
 
 import mxnet as mx
 
@@ -29,14 +29,18 @@ num_hiddens, num_steps, lr, clipping_theta, batch_size = 64, 35, 100, 0.01, 8
 ctx = mx.cpu()
 
 
-def songs(num_epochs, num_chars, seed=0):
-    """With random sampling -> num_epochs + 1 songs: 分开 and num_chars characters more. Song 0 is the untrained one.
-
-    Call `fused.train_epoch` and `fused.predict_rnn`.
-    """
+def new_params(seed):
+    """The parameters to begin with; they, and the mini-batches after it, depend on the seed. To be used as it is."""
     random.seed(seed)
     mx.random.seed(seed)
-    params = d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)  # noqa: F841
+    return d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
+
+
+def songs(num_epochs, num_chars, seed=0):
+    """Begin with `new_params(seed)` -> num_epochs + 1 songs, each 分开 and num_chars characters more.
+
+    Song 0 is the untrained one. Sampling is random. Use `fused.train_epoch` and `fused.predict_rnn`.
+    """
     raise NotImplementedError('songs: 先写, 再训练, 再写 … write, train, write, …')
 
 
@@ -53,9 +57,7 @@ def check(songs, cycle):
                     ('天地天地天地人', 0), ('天天天天天天', 1)]:
         yield f'cycle({song!r})', cycle(song), p
 
-    random.seed(1)
-    mx.random.seed(1)
-    params = d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
+    params = new_params(1)
     right = []
     for _ in range(3):
         right.append(d2l.predict_rnn('分开', 5, d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx,

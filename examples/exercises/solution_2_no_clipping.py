@@ -2,19 +2,24 @@
 from checking import report  # before MXNet is imported
 
 # isort: split
-import random
-
 import rnn_scratch as d2l
 from rnn_scratch.beyond import fused
 
 import mxnet as mx
-from exercise_2_no_clipping import batch_size, check, corpus_indices, ctx, num_hiddens, num_steps, vocab_size
+from exercise_2_no_clipping import (
+    batch_size,
+    check,
+    corpus_indices,
+    ctx,
+    new_params,
+    num_hiddens,
+    num_steps,
+    vocab_size,
+)
 
 
 def train(lr, clipping_theta, num_epochs):
-    random.seed(0)
-    mx.random.seed(0)
-    params = d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
+    params = new_params()
     return [fused.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, True,
                               num_steps, lr, clipping_theta, batch_size) for _ in range(num_epochs)]
 
@@ -26,9 +31,7 @@ def effective_lr(lr, clipping_theta, norm):
 
 def norms(lr, clipping_theta, num_epochs):
     """‖g‖ of each mini-batch of a training, before it is clipped."""
-    random.seed(0)
-    mx.random.seed(0)
-    params = d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
+    params = new_params()
     found = []
     for _ in range(num_epochs):
         for X, Y in d2l.data_iter_random(corpus_indices, batch_size, num_steps, ctx):
