@@ -1,0 +1,70 @@
+"""练习 1：调超参数。 Exercise 1: change the hyper-parameters.
+
+任务 Task
+    隐藏单元数、时间步数、学习率、批量大小：每次只改一个，看时间、困惑度、歌词怎么变。
+    Hidden units, time steps, learning rate, batch size: change one at a time. What happens to the time, the
+    perplexity, the song?
+
+    1. 写 `updates`：随机采样时，一个迭代周期里参数更新几次？
+       With random sampling, how many times are the parameters updated in one epoch?
+    2. 写 `measure`：训练一个模型，给出困惑度、时间、一首歌。 Train one model: its perplexity, time and song.
+
+先预测 Predict first
+    批量大小加倍，周期数不变：困惑度变好还是变差？为什么？
+    Twice the batch size, as many epochs as before: is the perplexity better or worse? Why?
+"""
+from checking import report  # before MXNet is imported
+
+# isort: split
+import random
+import time
+
+import rnn_scratch as d2l
+
+import mxnet as mx
+
+PREDICTION = ''
+
+corpus_indices, char_to_idx, idx_to_char, vocab_size = d2l.load_data_jay_lyrics(num_chars=2000)
+ctx = mx.cpu()
+
+
+def updates(num_chars, num_steps, batch_size):
+    """A number. Think: each label is the next character, so the last character begins no window."""
+    raise NotImplementedError('updates: 一个周期有几个小批量 how many mini-batches one epoch has')
+
+
+def measure(num_hiddens=32, num_steps=35, lr=100, batch_size=8, num_epochs=30):
+    """θ = 0.01, random sampling -> the perplexity of the last epoch, the seconds an epoch takes, and a song.
+
+    The song is 分开 and 20 characters more. Train with `fused.train_and_predict_rnn`, write with `fused.predict_rnn`.
+    """
+    random.seed(0)
+    mx.random.seed(0)
+    raise NotImplementedError('measure: 训练, 再写一首歌 train, then let it write')
+
+
+def check(updates, measure):
+    for num_chars, num_steps, batch_size in [(10000, 35, 32), (2000, 35, 8), (70, 35, 1), (71, 35, 1)]:
+        mini_batches = d2l.data_iter_random(list(range(num_chars)), batch_size, num_steps)
+        yield (f'updates({num_chars}, {num_steps}, {batch_size})', updates(num_chars, num_steps, batch_size),
+               sum(1 for _ in mini_batches))
+
+    start = time.time()
+    perplexity, seconds, song = measure(num_hiddens=8, num_steps=50, lr=50, batch_size=8, num_epochs=3)
+    wall = time.time() - start
+    random.seed(0)
+    mx.random.seed(0)
+    _, right = d2l.train_and_predict_rnn(
+        d2l.rnn, lambda: d2l.get_params(vocab_size, 8, vocab_size, ctx), d2l.init_rnn_state, 8, vocab_size, ctx,
+        corpus_indices, idx_to_char, char_to_idx, True, 3, 50, 50, 0.01, 8, 9, 0, [])
+    yield '困惑度 perplexity', perplexity, right[-1], {
+        '这是第一个周期的。 That is the first epoch.': right[0],
+        '这是各周期的平均。 That is the mean of the epochs.': sum(right) / 3}
+    yield '每个周期的秒数, 不是总数 seconds an epoch, not all together', 0 < 3 * seconds <= wall, True
+    yield '歌的开头 the beginning of the song', song[:2], '分开'
+    yield '歌的长度 the length of the song', len(song), 22
+
+
+if __name__ == '__main__':
+    report(check(updates, measure), PREDICTION)

@@ -1,0 +1,58 @@
+"""练习 2：不裁剪梯度。 Exercise 2: no clipping.
+
+任务 Task
+    去掉裁剪（θ = None），用几个学习率训练。 Train without clipping (θ = None), with several learning rates.
+
+    1. 写 `train`。 Write `train`.
+    2. 写 `effective_lr`：裁剪以后，参数实际按多大的学习率更新？
+       After clipping, which learning rate do the parameters really see?
+
+先预测 Predict first
+    不裁剪，lr = 100 会怎样？lr 要多小才行？ Without clipping, what happens at lr = 100? Which lr is small enough?
+"""
+from checking import report  # before MXNet is imported
+
+# isort: split
+import random
+
+import rnn_scratch as d2l
+from rnn_scratch.beyond import fused  # noqa: F401 (for you to use)
+
+import mxnet as mx
+
+PREDICTION = ''
+
+corpus_indices, char_to_idx, idx_to_char, vocab_size = d2l.load_data_jay_lyrics(num_chars=2000)
+ctx, num_hiddens, num_steps, batch_size = mx.cpu(), 32, 35, 8
+
+
+def new_params():
+    """The parameters to begin with, always the same, as are the mini-batches after it. To be used as it is."""
+    random.seed(0)
+    mx.random.seed(0)
+    return d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
+
+
+def train(lr, clipping_theta, num_epochs):
+    """Begin with `new_params()`; random sampling -> the perplexity of each epoch, a list. Use `fused.train_epoch`."""
+    raise NotImplementedError('train: 每个周期调用一次 fused.train_epoch call it once an epoch')
+
+
+def effective_lr(lr, clipping_theta, norm):
+    """The number a, such that the update is param ← param − a · g, with g the gradient *before* it is clipped."""
+    raise NotImplementedError('effective_lr: 由 lr, θ 和 ‖g‖ from lr, θ and ‖g‖')
+
+
+def check(train, effective_lr):
+    for lr, theta in [(1, None), (100, 0.01)]:
+        params = new_params()
+        right = [d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
+                                 True, num_steps, lr, theta, batch_size) for _ in range(2)]
+        yield f'train({lr}, {theta}, 2)', train(lr, theta, 2), right
+    for lr, theta, norm, right in [(100, 0.01, 0.5, 2), (100, 0.01, 0.005, 100), (3, None, 0.5, 3)]:
+        mistakes = {'短的梯度不动。 A short gradient is left as it is.': lr * theta / norm} if theta else {}
+        yield f'effective_lr({lr}, {theta}, {norm})', effective_lr(lr, theta, norm), right, mistakes
+
+
+if __name__ == '__main__':
+    report(check(train, effective_lr), PREDICTION)

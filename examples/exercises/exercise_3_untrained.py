@@ -1,0 +1,75 @@
+"""练习 3：没训练过的模型写什么？ Exercise 3: what does an untrained model write?
+
+任务 Task
+    把 pred_period 设为 1，每个周期都写一首歌；再加上第 0 首：训练之前写的。
+    Set pred_period to 1, so that it writes after each epoch. And add song number 0, from before any training.
+
+    1. 写 `songs`。 Write `songs`.
+    2. 写 `cycle`：很多歌最后只是重复同一段。这一段有多长？
+       Many songs end in the same few characters, again and again. How many?
+
+先预测 Predict first
+    参数是随机的。第 0 首歌每个字都随机吗？第 1 首呢？
+    The parameters are random. Is each character of song 0 random, too? And of song 1?
+"""
+from checking import report  # before MXNet is imported
+
+# isort: split
+import random
+
+import rnn_scratch as d2l
+from rnn_scratch.beyond import fused  # noqa: F401 (for you to use)
+
+import mxnet as mx
+
+PREDICTION = ''
+
+corpus_indices, char_to_idx, idx_to_char, vocab_size = d2l.load_data_jay_lyrics(num_chars=2000)
+num_hiddens, num_steps, lr, clipping_theta, batch_size = 64, 35, 100, 0.01, 8
+ctx = mx.cpu()
+
+
+def new_params(seed):
+    """The parameters to begin with; they, and the mini-batches after it, depend on the seed. To be used as it is."""
+    random.seed(seed)
+    mx.random.seed(seed)
+    return d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
+
+
+def songs(num_epochs, num_chars, seed=0):
+    """Begin with `new_params(seed)` -> num_epochs + 1 songs, each 分开 and num_chars characters more.
+
+    Song 0 is the untrained one. Sampling is random. Use `fused.train_epoch` and `fused.predict_rnn`.
+    """
+    raise NotImplementedError('songs: 先写, 再训练, 再写 … write, train, write, …')
+
+
+def cycle(song):
+    """The smallest p such that the last p characters stand there three times in a row; 0 where there is none.
+
+    cycle('分开天地天地天地') is 2, cycle('分开天地人') is 0.
+    """
+    raise NotImplementedError('cycle: 从 p = 1 开始试 try p = 1 first')
+
+
+def check(songs, cycle):
+    for song, p in [('分开天地天地天地', 2), ('分开天地人', 0), ('天天天', 1), ('天天', 0), ('天天地天天地天天地', 3),
+                    ('天地天地天地人', 0), ('天天天天天天', 1)]:
+        yield f'cycle({song!r})', cycle(song), p
+
+    params = new_params(1)
+    right = []
+    for _ in range(3):
+        right.append(d2l.predict_rnn('分开', 5, d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx,
+                                     idx_to_char, char_to_idx))
+        d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, True,
+                        num_steps, lr, clipping_theta, batch_size)
+    found = songs(2, 5, seed=1)
+    yield '几首歌 the number of songs', len(found or ()), 3
+    for i, (yours, should) in enumerate(zip(found or (), right)):
+        mistakes = {'这首是再训练一个周期以后的。 That is the song of one epoch later.': right[i + 1]} if i < 2 else {}
+        yield f'第 {i} 首 song {i}', yours, should, mistakes
+
+
+if __name__ == '__main__':
+    report(check(songs, cycle), PREDICTION)

@@ -1,0 +1,72 @@
+"""练习 5：用 ReLU 代替 tanh。 Exercise 5: ReLU in place of tanh.
+
+任务 Task
+    ReLU 的斜率只有 0 和 1。所以有人说：用 ReLU 就不需要裁剪梯度。对吗？
+    The slope of ReLU is 0 or 1. So some say that with ReLU no clipping is needed. Is that right?
+
+    1. 写 `relu_rnn`。 Write `relu_rnn`.
+    2. 写 `scaled`：谱半径 (最大的 |特征值|) 决定矩阵的幂变大还是变小。把 W_hh 缩放到给定的谱半径。
+       The spectral radius, the largest |eigenvalue|, says whether the powers of a matrix grow or vanish. Scale W_hh to
+       a given one.
+
+先预测 Predict first
+    从 H_35 传回 H_0，梯度乘了多少次 W_hh？谱半径 0.9 和 1.1，各剩下多少？
+    On the way from H_35 back to H_0, how often is the gradient multiplied by W_hh? What is left of it with spectral
+    radius 0.9, and with 1.1?
+"""
+from checking import report  # before MXNet is imported
+
+# isort: split
+import rnn_scratch as d2l
+
+import numpy as np
+from mxnet import gluon, nd
+
+PREDICTION = ''
+
+
+def relu_rnn(inputs, state, params):
+    """The chapter's cell, `d2l.rnn`, with ReLU (`nd.relu`) where tanh stood."""
+    raise NotImplementedError('relu_rnn: 像 like rnn_scratch/model.py')
+
+
+def scaled(W_hh, radius):
+    """A NumPy array (h, h) -> the same times a number, so that its spectral radius is `radius`: np.linalg.eigvals."""
+    raise NotImplementedError('scaled: 乘一个数 times a number')
+
+
+def gluon_outputs(X, H_0, params, activation):
+    """What gluon's own layers make of the same weights."""
+    W_xh, W_hh, b_h, W_hq, b_q = params
+    rnn = gluon.rnn.RNN(len(b_h), activation=activation, input_size=len(b_q))
+    rnn.initialize()
+    for name, value in [('i2h_weight', W_xh.T), ('h2h_weight', W_hh.T), ('i2h_bias', b_h), ('h2h_bias', b_h * 0)]:
+        rnn.collect_params()[f'{rnn.prefix}l0_{name}'].set_data(value)
+    Hs, (H,) = rnn(nd.one_hot(X.T, len(b_q)), [H_0.expand_dims(axis=0)])        # (T, n, h)
+    return nd.dot(Hs, W_hq) + b_q, H[0]
+
+
+def check(relu_rnn, scaled):
+    n, T, h, V = 2, 4, 5, 6
+    rng = np.random.RandomState(0)
+    params = [nd.array(rng.normal(size=shape)) for shape in [(V, h), (h, h), (h,), (h, V), (V,)]]
+    X, H_0 = nd.array(rng.randint(V, size=(n, T))), nd.array(rng.normal(size=(n, h)))
+    outputs, (H,) = relu_rnn(d2l.to_onehot(X, V), (H_0,), params)
+    right, right_H = gluon_outputs(X, H_0, params, 'relu')
+    tanh, tanh_H = gluon_outputs(X, H_0, params, 'tanh')
+    yield 'outputs, beside gluon.rnn.RNN', nd.stack(*outputs), right, {
+        '这还是 tanh。 This is still tanh.': tanh,
+        'ReLU 也作用在输出上了。 ReLU went over the outputs, too.': nd.relu(right)}
+    yield 'state, beside gluon.rnn.RNN', H, right_H, {'这还是 tanh。 This is still tanh.': tanh_H}
+
+    W = rng.normal(size=(h, h))
+    radius = abs(np.linalg.eigvals(W)).max()
+    for wanted in 0.9, 1.1:
+        yield f'scaled(W, {wanted})', scaled(W, wanted), wanted / radius * W, {
+            '那是最大的奇异值。 That is the largest singular value.': wanted / np.linalg.norm(W, 2) * W,
+            '特征值是复数：要绝对值。 Eigenvalues are complex: take the absolute value.':
+                wanted / np.linalg.eigvals(W).real.max() * W}
+
+
+if __name__ == '__main__':
+    report(check(relu_rnn, scaled), PREDICTION)

@@ -1,0 +1,103 @@
+"""练习 4 的解答。 Solution of exercise 4: where the cost grows, and where it does not."""
+from checking import report  # before MXNet is imported
+
+# isort: split
+import resource
+import sys
+import time
+
+import rnn_scratch as d2l
+
+import mxnet as mx
+from exercise_4_detach import check, gradients, loss
+from mxnet import autograd, nd
+
+NUM_MINI_BATCHES = (1, 4, 16)
+
+
+def one_by_one(mini_batches, state, params, detach, retain_graph=False):
+    for X, Y in mini_batches:
+        if detach:
+            state = tuple(s.detach() for s in state)
+        with autograd.record():
+            l, state = loss(X, Y, state, params)
+        l.backward(retain_graph=retain_graph)
+        l.wait_to_read()            # as in training, where the loss is added up
+    return state
+
+
+def all_at_once(mini_batches, state, params):
+    total = 0
+    with autograd.record():
+        for X, Y in mini_batches:
+            l, state = loss(X, Y, state, params)
+            total = total + l
+    total.backward()
+
+
+def can_go_back(state):
+    """Whether the graph that made a state is still there."""
+    try:
+        state[0].backward()
+        return True
+    except mx.MXNetError as error:
+        assert 'not in a computational graph' in str(error)
+        return False
+
+
+def peak():
+    """The most memory that this process has had, in MB; it never falls. (Linux counts in KB, macOS in bytes.)"""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == 'darwin' else 1e3)
+
+
+def finding():
+    corpus_indices, _, _, V = d2l.load_data_jay_lyrics(num_chars=5000)
+    n, T, h, ctx = 8, 35, 64, mx.cpu()
+    mx.random.seed(0)
+    params = d2l.get_params(V, h, V, ctx)
+    for param in params:
+        param *= 10                 # so that the past counts
+    state = d2l.init_rnn_state(n, h, ctx)
+    mini_batches = list(d2l.data_iter_consecutive(corpus_indices, n, T, ctx))
+    found = {}
+
+    # What backward() leaves of the graph
+    found['graph'] = {keep: can_go_back(one_by_one(mini_batches[:1], state, params, False, keep))
+                      for keep in (False, True)}
+
+    # The gradients
+    def difference(one, other):
+        return (abs(one - other).max() / abs(other).max()).asscalar()
+
+    right = gradients(one_by_one, mini_batches[:4], state, params, True)
+    found['attached'] = difference(gradients(one_by_one, mini_batches[:4], state, params, False), right)
+    found['kept'] = difference(gradients(one_by_one, mini_batches[:4], state, params, False, True), right)
+
+    # Time and memory. The peak of memory never falls, so the dearest comes last.
+    print('每个小批量的毫秒数，进程内存的峰值 Milliseconds a mini-batch, the peak of memory\n'
+          f'{"":14}' + ''.join(f'{f"k = {k}":>20}' for k in NUM_MINI_BATCHES))
+    found['cost'] = {}
+    for name, function, more in [('detach', one_by_one, (True,)), ('attached', one_by_one, (False,)),
+                                 ('retain_graph', one_by_one, (False, True)), ('one record', all_at_once, ())]:
+        found['cost'][name] = []
+        for k in NUM_MINI_BATCHES:
+            start = time.time()
+            function(mini_batches[:k], state, params, *more)
+            nd.waitall()
+            found['cost'][name].append((1000 * (time.time() - start) / k, peak()))
+        print(f'{name:14}' + ''.join(f'{ms:9.0f} ms {mb:5.0f} MB' for ms, mb in found['cost'][name]))
+    print(f'梯度之差 Gradients apart: attached {found["attached"]:.2g}, retain_graph {found["kept"]:.2g}\n'
+          f'backward() 之后图还在吗 Is the graph there after it? attached {found["graph"][False]}, '
+          f'retain_graph {found["graph"][True]}\n'
+          '发现：书的循环里，分离不分离都一样：backward() 已经清掉了图，状态只剩下值。\n'
+          '一次 record 跨过 k 个小批量，内存才随 k 增长：那就是时间步数为 k T 的训练。\n'
+          '用 retain_graph=True，时间也增长：每次都要走过之前的所有小批量。\n'
+          "Finding: in the chapter's loop it changes nothing: backward() has cleared the graph; only values go on.\n"
+          'With one record over k mini-batches memory grows with k: it is training with windows of k T steps.\n'
+          'With retain_graph=True time grows, too: each backward() goes through all the mini-batches before.')
+    return found
+
+
+if __name__ == '__main__':
+    report(check(one_by_one, all_at_once))
+    finding()

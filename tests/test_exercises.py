@@ -1,0 +1,346 @@
+"""examples/exercises: the stubs ask, the checks accept the solutions and refuse usual mistakes, the findings hold."""
+import doctest
+import importlib
+import math
+import pickle
+import sys
+
+import rnn_scratch as d2l
+from rnn_scratch.beyond import fused
+
+import mxnet as mx
+import numpy as np
+import pytest
+from conftest import ROOT
+from mxnet import autograd, nd
+
+FOLDER = ROOT / 'examples/exercises'
+sys.path.insert(0, str(FOLDER))
+
+# Each exercise, and the functions that are to be written.
+EXERCISES = {
+    '1_hyperparameters': ['updates', 'measure'],
+    '2_no_clipping': ['train', 'effective_lr'],
+    '3_untrained': ['songs', 'cycle'],
+    '4_detach': ['one_by_one', 'all_at_once'],
+    '5_relu': ['relu_rnn', 'scaled'],
+    '6_theta': ['new_lr', 'step_length'],
+    '7_bptt': ['gradients'],
+}
+EACH = pytest.mark.parametrize('name', EXERCISES)
+
+
+def load(kind, name):
+    return importlib.import_module(f'{kind}_{name}')
+
+
+def functions(name, **others):
+    """The solution's functions in the order in which `check` takes them, but for those given."""
+    return [others.get(function) or getattr(load('solution', name), function) for function in EXERCISES[name]]
+
+
+def report(*arguments):
+    importlib.import_module('checking').report(*arguments)
+
+
+def test_the_examples_in_the_helper():
+    assert doctest.testmod(importlib.import_module('checking'), raise_on_error=True).attempted == 5
+
+
+def test_what_a_check_says_of_a_value(capsys):
+    judge = importlib.import_module('checking').judge
+    assert judge(None, 1) == (False, 'None: 函数要 return does the function return something?')
+    assert judge(nd.zeros((2, 3)), np.zeros((3, 2))) == (False, '形状 shape (2, 3) should be (3, 2)')
+    assert judge([1, math.inf], [1, math.inf])[0]
+    assert judge([1, math.nan], [1, 2]) == (False, 'largest difference nan at [1], where nan should be 2')
+    assert judge(math.inf, 1)[0] is False and judge(1, math.inf)[0] is False
+    assert judge([0, 1e-9], [0, 0])[0] is False
+    assert judge('人', 3) == (False, "这不是数 this is no number and no array of numbers: '人'")
+    assert judge(True, False) == (False, 'True should be False')
+
+
+def test_every_file_belongs_to_an_exercise():
+    assert {path.stem for path in FOLDER.glob('*.py')} == {
+        'checking', *(f'{kind}_{name}' for name in EXERCISES for kind in ('exercise', 'solution'))}
+
+
+@EACH
+def test_an_unfilled_stub_says_what_is_to_be_written(name, capsys):
+    exercise = load('exercise', name)
+    with pytest.raises(SystemExit, match=f'Still to write: ({"|".join(EXERCISES[name])}): '):
+        report(exercise.check(*(getattr(exercise, function) for function in EXERCISES[name])), exercise.PREDICTION)
+    assert 'PREDICTION 还空着：先写一行。 It is still empty: write one line first.' in capsys.readouterr().out
+
+
+def test_a_stub_is_run_as_a_program(run):
+    result = run(FOLDER / 'exercise_7_bptt.py')
+    assert result.returncode == 1 and 'Still to write: gradients: ' in result.stderr and '✗ PREDICTION' in result.stdout
+
+
+@EACH
+def test_the_check_accepts_the_solution(name, capsys):
+    report(load('exercise', name).check(*functions(name)), 'as I thought')
+    printed = capsys.readouterr().out
+    assert printed.startswith('你的预测 You expected: as I thought\n')
+    assert printed.endswith('✓ 全对了。 All right.\n') and '✗' not in printed
+
+
+def test_the_prediction_alone_is_missing(capsys):
+    with pytest.raises(SystemExit, match=r'Still wrong: 1\.'):
+        report(load('exercise', '6_theta').check(*functions('6_theta')), '')
+
+
+def second(function):
+    """The function, with the first epoch forgotten."""
+    return lambda *arguments, **keywords: function(*arguments, **keywords)[1:]
+
+
+def first_perplexity(num_epochs=30, **settings):
+    return load('solution', '1_hyperparameters').measure(num_epochs=1, **settings)
+
+
+def in_total(num_epochs=30, **settings):
+    perplexity, seconds, song = load('solution', '1_hyperparameters').measure(num_epochs=num_epochs, **settings)
+    return perplexity, num_epochs * seconds, song
+
+
+def with_state(between):
+    """`one_by_one` and `all_at_once`, with something done to the state before each mini-batch."""
+    loss = load('exercise', '4_detach').loss
+
+    def one_by_one(mini_batches, state, params, detach, retain_graph=False):
+        for X, Y in mini_batches:
+            with autograd.record():
+                l, state = loss(X, Y, between(state), params)
+            l.backward(retain_graph=retain_graph)
+
+    def all_at_once(mini_batches, state, params):
+        total = 0
+        with autograd.record():
+            for X, Y in mini_batches:
+                l, state = loss(X, Y, between(state), params)
+                total = total + l
+        total.backward()
+
+    return {'one_by_one': one_by_one, 'all_at_once': all_at_once}
+
+
+def last_loss(mini_batches, state, params):
+    with autograd.record():
+        for X, Y in mini_batches:
+            l, state = load('exercise', '4_detach').loss(X, Y, state, params)
+    l.backward()
+
+
+def relu_outputs(inputs, state, params):
+    outputs, state = load('solution', '5_relu').relu_rnn(inputs, state, params)
+    return [nd.relu(Y) for Y in outputs], state
+
+
+def without_recursion(X, Y, H_0, params):
+    return load('exercise', '7_bptt').autograd_gradients(X, Y, H_0, params, through_time=False)
+
+
+def of_the_sum(X, Y, H_0, params):
+    return [X.size * grad for grad in load('solution', '7_bptt').gradients(X, Y, H_0, params)]
+
+
+MISTAKES = [
+    ('1_hyperparameters', {'updates': lambda chars, steps, batch: chars // steps // batch},
+     ['updates(70, 35, 1): largest difference 1, where 2 should be 1']),
+    ('1_hyperparameters', {'measure': first_perplexity}, ['That is the first epoch.']),
+    ('1_hyperparameters', {'measure': in_total}, ['not all together: False should be True']),
+    ('2_no_clipping', {'effective_lr': lambda lr, theta, norm: lr if theta is None else lr * theta / norm},
+     ['effective_lr(100, 0.01, 0.005): largest difference 100, where 200 should be 100',
+      'A short gradient is left as it is.']),
+    ('2_no_clipping', {'train': lambda lr, theta, epochs: functions('2_no_clipping')[0](lr, 0.01, epochs)},
+     ['✗ train(1, None, 2): largest difference', '✓ train(100, 0.01, 2)']),
+    ('3_untrained', {'songs': second(lambda epochs, *more, **seed: functions('3_untrained')[0](
+        epochs + 1, *more, **seed))}, ['✗ 第 0 首 song 0', 'That is the song of one epoch later.']),
+    ('3_untrained', {'songs': second(lambda *more, **seed: functions('3_untrained')[0](*more, **seed))},
+     ['the number of songs: largest difference 1, where 2 should be 3']),
+    ('3_untrained', {'cycle': lambda song: 0}, ["✗ cycle('分开天地天地天地'): ", "✓ cycle('分开天地人')"]),
+    ('4_detach', with_state(lambda state: (state[0] * 0,)),
+     ['✗ one_by_one, detach', 'The state was reset: its values are lost, too.', 'The state was reset.']),
+    ('4_detach', with_state(lambda state: (state[0].detach(),)),
+     ['✓ one_by_one, detach', '✓ one_by_one, 不分离 attached: ', '✗ one_by_one, 不分离 attached, retain_graph=True',
+      'the history is cut.', 'The state was detached.']),
+    ('4_detach', {'all_at_once': last_loss}, ['The last loss alone; it is to be the sum of all.']),
+    ('5_relu', {'relu_rnn': d2l.rnn}, ['✗ outputs', '✗ state', 'This is still tanh.']),
+    ('5_relu', {'relu_rnn': relu_outputs}, ['✗ outputs', '✓ state', 'ReLU went over the outputs, too.']),
+    ('5_relu', {'scaled': lambda W, radius: radius / np.linalg.norm(W, 2) * W},
+     ['That is the largest singular value.']),
+    ('6_theta', {'new_lr': lambda lr, theta, new: lr}, ['With the same lr each step has another length.']),
+    ('6_theta', {'new_lr': lambda lr, theta, new: lr * new / theta}, ['The other way round']),
+    ('6_theta', {'step_length': lambda before, after: sum(
+        (a - b).norm().asscalar() for a, b in zip(before, after))}, ['Lengths do not add up, their squares do.']),
+    ('7_bptt', {'gradients': without_recursion},
+     ['✗ W_xh: ', '✗ W_hh: ', '✗ b_h: ', '✓ W_hq: ', '✓ b_q: ', 'H_t also reaches L through Z_{t+1}.']),
+    ('7_bptt', {'gradients': of_the_sum}, ['✗ W_hq: ', 'all of it is 24 times what it should be']),
+    ('7_bptt', {'gradients': lambda *arguments: None}, ['the number of arrays: largest difference 5']),
+]
+
+
+@pytest.mark.parametrize('name, wrong, sentences', MISTAKES,
+                         ids=[f'{name}-{"-".join(wrong)}' for name, wrong, _ in MISTAKES])
+def test_a_usual_mistake_is_named(name, wrong, sentences, capsys):
+    with pytest.raises(SystemExit, match='Still wrong: '):
+        report(load('exercise', name).check(*functions(name, **wrong)))
+    printed = capsys.readouterr().out
+    for sentence in sentences:
+        assert sentence in printed
+
+
+def test_one_record_beside_finite_differences():
+    """The right gradient of exercise 4 is the slope of the summed loss, with all of the history in it."""
+    exercise, (_, all_at_once) = load('exercise', '4_detach'), functions('4_detach')
+    mini_batches, (H,), params = exercise.small_model()
+    found = exercise.gradients(all_at_once, mini_batches, (H,), params).asnumpy()
+    arrays = [param.astype('float64').asnumpy() for param in params]
+
+    def total(arrays):
+        """In NumPy, by itself."""
+        W_xh, W_hh, b_h, W_hq, b_q = arrays
+        l, state = 0, H.astype('float64').asnumpy()
+        for X, Y in ((X.asnumpy().astype(int), Y.asnumpy().astype(int)) for X, Y in mini_batches):
+            for x, y in zip(X.T, Y.T):
+                state = np.tanh(W_xh[x] + state @ W_hh + b_h)
+                O = state @ W_hq + b_q
+                l -= (O[range(len(y)), y] - np.log(np.exp(O).sum(axis=1))).sum() / X.size
+        return l
+
+    slopes, step = [], 1e-5
+    for array in arrays:
+        for i in np.ndindex(array.shape):
+            kept = array[i]
+            array[i] = kept + step
+            above = total(arrays)
+            array[i] = kept - step
+            slopes.append((above - total(arrays)) / (2 * step))
+            array[i] = kept
+    np.testing.assert_allclose(found, slopes, atol=1e-5)
+
+
+# The findings
+
+@pytest.fixture
+def finding(run, tmp_path):
+    """Run a solution as a program, and give back what it measured and what it printed."""
+    def finding(name):
+        program = (f'import sys; sys.path.insert(0, {str(FOLDER)!r}); import pickle, runpy\n'
+                   f'found = runpy.run_path({str(FOLDER / f"solution_{name}.py")!r})["finding"]()\n'
+                   'pickle.dump(found, open("found", "wb"))')
+        result = run('-c', program)
+        assert result.returncode == 0, result.stderr
+        assert 'Finding: ' in result.stdout and '发现：' in result.stdout
+        return pickle.loads((tmp_path / 'found').read_bytes())
+    return finding
+
+
+@pytest.mark.slow
+def test_1_the_number_of_updates_comes_first(finding):
+    perplexity, updates = ({name: row[i] for name, row in finding('1_hyperparameters').items()} for i in (0, 1))
+    assert updates[''] == 30 * 7 and updates['n = 4'] == 30 * 14 and updates['T = 70'] == 30 * 3
+    assert perplexity['n = 4'] < perplexity[''] < perplexity['n = 16']
+    assert perplexity['T = 10'] < perplexity[''] < perplexity['T = 70']
+    # With half the updates an epoch, twice the epochs make up for it.
+    assert perplexity['n = 16, 2×'] < 1.15 * perplexity[''] and perplexity['T = 70, 2×'] < 1.15 * perplexity['']
+    assert perplexity['lr = 10'] > 2 * perplexity[''] and perplexity['lr = 1000'] > 10 * perplexity['']
+    assert perplexity['h = 8'] > perplexity[''] > perplexity['h = 128'] > 0.8 * perplexity['']
+
+
+@pytest.mark.slow
+def test_2_without_clipping_a_hundredth_of_the_learning_rate_is_left(finding):
+    found = finding('2_no_clipping')
+    guess = load('exercise', '2_no_clipping').vocab_size
+    for lr in 100, 10, 3:
+        assert max(found[lr, None]) > guess
+    assert found[100, None][0] > guess
+    assert found[100, 0.01][-1] < found[1, None][-1] / 1.5 < found[0.1, None][-1] < guess
+    # With clipping each step was clipped, and the rate that counted was between those that train and those that do not.
+    assert min(found['norms']) > 0.01 and 1 < found['rates'][0] < found['rates'][-1] < 10
+
+
+@pytest.mark.slow
+def test_3_an_untrained_model_walks_in_a_cycle(finding):
+    found = finding('3_untrained')
+    assert all(found['untrained cycles']) and max(found['untrained cycles']) > 1
+    assert 0.8 < found['share'] < 1 and 0.8 < found['b_q'] < 1
+    assert found['songs'][1] == '分开' + 200 * found['commonest']
+    assert len(set(found['songs'][0])) > 10 > len(set(found['songs'][1]))
+
+
+def test_3_the_cycle_is_that_of_the_last_character_alone():
+    """Without W_hh the song is a map of characters, applied again and again: so it must come back."""
+    exercise, (_, cycle) = load('exercise', '3_untrained'), functions('3_untrained')
+    V = exercise.vocab_size
+    mx.random.seed(0)
+    params = d2l.get_params(V, 16, V, mx.cpu())
+    params[1][:] = 0
+    song = fused.predict_rnn('分', 400, d2l.rnn, params, d2l.init_rnn_state, 16, V, mx.cpu(), exercise.idx_to_char,
+                             exercise.char_to_idx)
+    following = dict(zip(song, song[1:]))
+    assert all(following[a] == b for a, b in zip(song, song[1:]))
+    p = cycle(song)
+    assert p and song[-3 * p:] == 3 * song[-p:]
+
+
+@pytest.mark.slow
+def test_4_the_cost_grows_in_one_record_and_not_in_the_chapters_loop(finding):
+    found = finding('4_detach')
+    assert found['graph'] == {False: False, True: True}
+    assert found['attached'] == 0 and found['kept'] > 0.01
+    memory = {name: [mb for _, mb in row] for name, row in found['cost'].items()}
+    assert memory['attached'][-1] - memory['attached'][0] < 5
+    assert memory['one record'][-1] - memory['one record'][0] > 20
+
+
+def test_4_the_state_is_values_alone_after_backward():
+    """The reason: MXNet's backward() clears the graph, unless it is told to keep it."""
+    exercise, solution = load('exercise', '4_detach'), load('solution', '4_detach')
+    mini_batches, state, params = exercise.small_model()
+    for keep in False, True:
+        after = solution.one_by_one(mini_batches[:1], state, params, False, keep)
+        assert solution.can_go_back(after) is keep
+    after = solution.one_by_one(mini_batches[:1], state, params, False)
+    with pytest.raises(mx.MXNetError, match='not in a computational graph'):
+        after[0].backward()
+
+
+@pytest.mark.slow
+def test_5_the_powers_of_w_hh_count_and_relu_needs_clipping(finding):
+    found = finding('5_relu')
+    positive = {radius: times for radius, (times, _) in found['> 0', 'ReLU'].items()}
+    assert all(on == 1 for _, on in found['> 0', 'ReLU'].values())          # so each slope is 1
+    assert positive[0.9] / positive[1.0] == pytest.approx(0.9 ** 35, rel=1e-3)
+    assert positive[1.1] / positive[1.0] == pytest.approx(1.1 ** 35, rel=1e-3)
+    assert positive[1.1] == pytest.approx(1.1 ** 35, rel=0.02)
+    assert found['> 0', 'tanh'][1.1][0] < 1                                 # saturated
+    both_signs = found['~ N(0, σ²)', 'ReLU']
+    assert both_signs[1.1][0] < 1 < both_signs[1.6][0] and both_signs[1.1][1] < 0.9
+    guess = load('solution', '5_relu').vocab_size
+    for radius in 0.9, 1.1:
+        assert found['ReLU', 100, 0.01, radius][-1] < guess
+        assert math.isnan(found['ReLU', 10, None, radius][-1]) and math.isnan(found['ReLU', 1, None, radius][-1])
+        assert found['tanh', 1, None, radius][-1] < guess
+
+
+@pytest.mark.slow
+def test_6_the_product_of_lr_and_theta_counts(finding):
+    found = finding('6_theta')
+    length, perplexity = found[100, 0.01]
+    assert length == pytest.approx(1, rel=1e-5)
+    for other in (1000, 0.001), (10, 0.1):
+        assert found[other] == pytest.approx((1, perplexity), rel=1e-3)
+    for lr, theta in (1, 1), (0.1, 10):         # nothing is clipped: shorter steps
+        assert found[lr, theta][0] < 0.5 * lr * theta and found[lr, theta][1] > 1.5 * perplexity
+    assert found[100, 0.001][0] == pytest.approx(0.1, rel=1e-5) and found[100, 0.001][1] > 1.5 * perplexity
+    assert found[100, 1][1] > 1e6
+
+
+@pytest.mark.slow
+def test_7_all_five_gradients_are_mxnets(finding):
+    found = finding('7_bptt')
+    names = load('exercise', '7_bptt').NAMES
+    assert all(found['float32'][name] < 1e-5 and found['float64'][name] < 1e-13 for name in names)
+    assert all((found['one way'][name] > 0.5) == (name in ('W_xh', 'W_hh', 'b_h')) for name in names)
