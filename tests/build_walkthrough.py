@@ -25,7 +25,7 @@ def fingerprint(notebook):
 
 def execute(notebook):
     """Run each cell, in a process of its own. A cell that fails raises CellExecutionError."""
-    client = NotebookClient(notebook, timeout=None, kernel_name='python3', record_timing=False,
+    client = NotebookClient(notebook, timeout=None, kernel_name='python3', record_timing=False, coalesce_streams=True,
                             resources={'metadata': {'path': PATH.parent}})
     client.execute()
     notebook.metadata.language_info = {'name': 'python'}        # the machine's version of Python is of no interest
