@@ -9,6 +9,7 @@ import itertools
 import math
 import os
 import shlex
+import signal
 import sys
 import unicodedata
 import warnings
@@ -61,7 +62,7 @@ def at_least(lowest):
 # What a model is trained with: flag, type, the chapter's value, help. A resumed run has these from its checkpoint.
 SETTINGS = [
     ('--num-chars', at_least(0), 10000, 'how many characters of the corpus to read; 0 for all'),
-    ('--holdout', part, 0.0, 'the part of them, at the end, that is kept from training and measured apart'),
+    ('--holdout', part, 0.0, 'the fraction of them, at the end, that is kept from training and measured apart'),
     ('--hidden', at_least(1), 256, 'h, the number of hidden units'),
     ('--num-steps', at_least(1), 35, 'T, the time steps of a mini-batch'),
     ('--batch-size', at_least(1), 32, 'n, the sequences of a mini-batch'),
@@ -216,9 +217,9 @@ def train(args):
             run.train()
         except BaseException as error:
             with contextlib.suppress(OSError):      # the terminal may be gone
-                print_end(args, run, runs)
+                print_end(args, run, runs, can_go_on=not isinstance(error, FloatingPointError))
             if isinstance(error, KeyboardInterrupt):
-                sys.exit(128 + run.stop.number)
+                sys.exit(128 + (run.stop.number or signal.SIGINT))
             raise
         print(run.outcome())
     from .beyond.pictures import free_name, plot_training
@@ -247,6 +248,9 @@ def resumed_run(args):
     from .beyond.run import Run
     if args.out:
         raise ValueError('A resumed run is saved where it was: leave --out out.')
+    if args.resume.stem.endswith('-best'):
+        raise ValueError(f'{args.resume} is the best epoch of a run and would be overwritten by the last: copy it to '
+                         'another name and resume the copy.')
     saved = load_checkpoint(args.resume, d2l.try_gpu())
     flags = {name_of(flag) for flag, *_ in SETTINGS}
     given = {name: value for name, value in vars(args).items() if name in flags}
@@ -267,12 +271,15 @@ def name_of(flag):
     return flag[2:].replace('-', '_')
 
 
-def print_end(args, run, runs):
+def print_end(args, run, runs, can_go_on):
     """After a run that did not reach its end: what is saved, and how to go on."""
     if run.last is None:
         print('\nstopped before the end of the first epoch: there is nothing to save')
+    elif run.saved is not run.last:
+        print(f'\nstopped after epoch {run.last.epoch}, which could not be saved')
     else:
-        print(f'\nstopped after epoch {run.last.epoch} and saved to {run.path}; to go on:\n{how_to_go_on(args, run)}')
+        print(f'\nstopped after epoch {run.last.epoch} and saved to {run.path}'
+              + (f'; to go on:\n{how_to_go_on(args, run)}' if can_go_on else ''))
     for later in runs[runs.index(run) + 1:]:
         print(f'({later.settings["sampling"]} sampling has not begun)')
 
@@ -376,6 +383,8 @@ def lines(song):
 def wrap(song):
     """Lines that fit a column with two cells to spare."""
     for line in song.split('\n'):
+        if not line:
+            yield line
         while line:
             fits = len(line)
             while width(line[:fits]) > COLUMN - 2:

@@ -1,4 +1,4 @@
-"""Beyond the chapter: what this machine must have before MXNet can start, and the settings it starts with.
+"""What this machine must have before MXNet can start, and the settings it starts with.
 
 MXNet 1.9.1 is from 2022. On a machine of today its import fails in a few well-known ways, each with a message that
 names the symptom and not the cure; and it does not know today's processors. `import rnn_scratch` runs `import_mxnet`
@@ -32,15 +32,15 @@ def import_mxnet():
         NumPy is too new, `distutils` is missing, MXNet is not installed, or this machine or a system library is not
         what it needs. The original error, where there is one, is kept as the cause.
     """
-    check_numpy()
-    check_distutils()
     try:
+        check_numpy()
+        check_distutils()
         with environment(settings()):
             import mxnet
             # MXNET_CPU_PARALLEL_SIZE is read at the first copy, of each dtype; all arrays here are float32.
             mxnet.nd.zeros(1).asnumpy()
     except ModuleNotFoundError as error:
-        if error.name != 'mxnet':
+        if error.name not in ('mxnet', 'numpy'):
             raise
         raise ImportError(what_is_missing() or (
             f'MXNet is not installed for Python {platform.python_version()} ({sys.executable}): '

@@ -11,8 +11,8 @@ def get_params(num_inputs, num_hiddens, num_outputs, ctx):
     >>> [param.shape for param in get_params(1027, 256, 1027, mx.cpu())]
     [(1027, 256), (256, 256), (256,), (256, 1027), (1027,)]
 
-    The weights are drawn from N(0, 0.01²) by MXNet's generator (`mxnet.random.seed` makes them repeat), the biases are
-    zero. `attach_grad` sets memory aside for each array's gradient, which is then `array.grad`.
+    The weights are drawn from N(0, 0.01²) by MXNet's generator (`mxnet.random.seed` makes them reproducible), the
+    biases are zero. `attach_grad` sets memory aside for each array's gradient, which is then `array.grad`.
 
     `train_and_predict_rnn` takes a function without arguments, as in the book:
     `lambda: get_params(vocab_size, 256, vocab_size, ctx)`.

@@ -49,7 +49,7 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
     state = init_rnn_state(1, num_hiddens, ctx)
     indices = [char_to_idx[prefix[0]]]
     for t in range(1, len(prefix) + num_chars):
-        # What came last goes in; what comes out are the scores of the next character.
+        # Input: the last character. Output: the scores of the next one.
         X = to_onehot(nd.array([indices[-1]], ctx=ctx), vocab_size)     # 1 × (1, d)
         (Y,), state = rnn(X, state, params)                             # Y (1, q)
         # Within the prefix the next character is given, after it the picked one is the next.

@@ -2,7 +2,7 @@
 import time
 from typing import NamedTuple
 
-import rnn_scratch as d2l  # as in the chapter: d2l.sgd and the two iterators are d2lzh's own
+import rnn_scratch as d2l  # as in the chapter: d2l.sgd and the two iterators, d2lzh's own, are looked up when used
 
 from mxnet import autograd, gluon, nd
 
@@ -38,7 +38,8 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
             # Neighbouring mini-batches are not neighbours in the text: forget.
             state = init_rnn_state(batch_size, num_hiddens, ctx)
         else:
-            # Keep the values, drop the history: gradients stay within the mini-batch. `detach` returns new arrays.
+            # Keep the values, drop the history: gradients stay within the mini-batch. `detach` returns new arrays. (In
+            # this loop `backward()` has dropped the history already; see docs/departures.md.)
             state = tuple(s.detach() for s in state)
         with autograd.record():
             inputs = to_onehot(X, vocab_size)                           # T × (n, d)

@@ -63,7 +63,8 @@ def check_what_the_text_says(notebook):
     trained_on, held_out = numbers(r'trained on .* (\S+)\n'), numbers(r'held out  .* (\S+)   *\S+ at epoch')
     best, (unigram,) = numbers(r'(\S+) at epoch'), numbers(r'unigram model, held out: (\d+)')
     assert len(trained_on) == len(held_out) == len(best) == 2
-    assert max(trained_on) < 5 and min(held_out) > 1027 and 0.9 * unigram < min(best)
+    # "About as good as the unigram model": by a fifth better or worse, for the best epoch of a run moves with rounding.
+    assert max(trained_on) < 5 and min(held_out) > 1027 and all(0.8 < p / unigram < 1.2 for p in best)
     copied = [float(number) for number in re.findall(r'^  250(.*)$', everything, re.MULTILINE)[0].split()]
     unseen, = numbers(r'songs that it never saw: (\S+)')
     assert copied[0] > unseen and copied[1] > unseen > copied[3]

@@ -6,8 +6,9 @@ Write `fused.` where `d2l.` stood, and nothing else changes:
     fused.train_and_predict_rnn(d2l.rnn, get_params, ...)
     fused.predict_rnn('分开', 50, d2l.rnn, params, ...)
 
-The chapter lets autograd find the gradients. Here they are the equations of section 6.6 (通过时间反向传播), a line of
-code for each: read `there_and_back`. Written out, they need fewer operators than autograd does, and larger ones:
+The chapter lets autograd find the gradients. Here they are the equations of section 6.6 (通过时间反向传播), one after
+the other: read `there_and_back`. (Only the gradient of the look-up, which adds rows to rows, is MXNet's: see
+`gradients`.) Written out, they need fewer operators than autograd does, and larger ones:
 
 | the chapter | here | why it is faster |
 | --- | --- | --- |
@@ -68,11 +69,11 @@ def scores(rows, T, n, h, q):
     H_0, W_hh, b_h, W_hq, b_q = map(sym.Variable, ['H_0', 'W_hh', 'b_h', 'W_hq', 'b_q'])
     # X_t W_xh + b_h for all t at once. gemm(A, B, C) is A B + C, and a column of ones times b_h is b_h in each row:
     # MXNet's own sum of a matrix and a vector takes several times as long.
-    XW = sym.linalg.gemm(sym.ones((T * n, 1)), sym.reshape(b_h, (1, -1)), rows)         # (T n, h)
+    XW_b = sym.linalg.gemm(sym.ones((T * n, 1)), sym.reshape(b_h, (1, -1)), rows)         # (T n, h)
     Hs = [H_0]
-    for XW_t in sym.SliceChannel(XW, num_outputs=T, axis=0):                            # (n, h)
+    for XW_b_t in sym.SliceChannel(XW_b, num_outputs=T, axis=0):                        # (n, h)
         # H_t = tanh(H_{t-1} W_hh + X_t W_xh + b_h)
-        Hs.append(sym.Activation(sym.linalg.gemm(Hs[-1], W_hh, XW_t), act_type='tanh'))         # (n, h)
+        Hs.append(sym.Activation(sym.linalg.gemm(Hs[-1], W_hh, XW_b_t), act_type='tanh'))         # (n, h)
     H = sym.concat(*Hs[1:], dim=0)                                                      # (T n, h)
     # O_t = H_t W_hq + b_q, the chapter's Y_t, for all t at once. FullyConnected(A, B, b) is A Bᵀ + b.
     return Hs, H, sym.FullyConnected(H, sym.transpose(W_hq), b_q, num_hidden=q)         # O (T n, q)
@@ -96,8 +97,10 @@ def there_and_back(T, n, h, q):
 
         Z_t = X_t W_xh + H_{t-1} W_hh + b_h        H_t = tanh(Z_t)        O_t = H_t W_hq + b_q
 
-    Section 6.6 writes the same with columns for rows (its W_qh is our W_hq transposed, a product the other way round),
-    without biases, and with the identity for tanh, so that its ∂L/∂h_t is both dH_t and dZ_t here.
+    Section 6.6 writes the same with columns for rows: its W_qh, W_hh and W_hx are ours transposed, and each product
+    goes the other way round. It has no biases, the identity for tanh (so its ∂L/∂h_t is both dH_t and dZ_t here), one
+    sequence for n of them, and the mean over the T steps for the sum. So the lines about the scores, the slopes of tanh
+    and the biases are not in it; and where it multiplies the recursion out, powers of W_hhᵀ appear.
     """
     rows, Y, W_hh, W_hq = map(sym.Variable, ['rows', 'Y', 'W_hh', 'W_hq'])
     Hs, H, O = scores(rows, T, n, h, q)
@@ -108,8 +111,8 @@ def there_and_back(T, n, h, q):
     P = sym.softmax(O)                                                  # (T n, q)
     P_y = sym.pick(P, y)                                                # (T n,)
     L = -sym.sum(sym.log(P_y))                                          # (1,)
-    # The scores:  ∂L/∂O = softmax(O) − one-hot(y).  Only the labels' places change, and MXNet changes them where they
-    # are. (BlockGrad, because MXNet looks for a gradient of each graph, and this operator, of `P[i, y] = …`, has none.)
+    # The scores:  ∂L/∂O = softmax(O) − one-hot(y).  So dO is P with 1 taken away at each label, P[i, y_i] −= 1, in the
+    # memory of P. MXNet asks each graph for its gradient; this operator has none, and BlockGrad says so.
     dO = sym.BlockGrad(sym._internal._scatter_set_nd(
         P, P_y - 1, sym.stack(sym.arange(T * n), y), shape=(T * n, q)))         # (T n, q)
 
@@ -118,7 +121,7 @@ def there_and_back(T, n, h, q):
     # ∂L/∂b_q = Σ_t ∂L/∂O_t, and over the n rows of each
     db_q = sym.dot(dO, ones, transpose_a=True)                          # (q,)
 
-    # What each H_t gets from its own scores:  ∂L/∂O_t W_hqᵀ
+    # What each H_t gets from its own scores:  ∂L/∂O_t W_hqᵀ  (FullyConnected(A, B) is A Bᵀ)
     dH_from_O = list(sym.SliceChannel(sym.FullyConnected(dO, W_hq, num_hidden=h, no_bias=True),
                                       num_outputs=T, axis=0))           # T × (n, h)
     # The last step:  ∂L/∂H_T = ∂L/∂O_T W_hqᵀ
@@ -127,7 +130,7 @@ def there_and_back(T, n, h, q):
     dZs = [dH * (1 - sym.square(Hs[-1]))]                               # (n, h)
     W_hh_T = sym.transpose(W_hh)        # once, not in each product: 2 % of an epoch
     for t in reversed(range(1, T)):
-        # The recursion:  ∂L/∂H_t = ∂L/∂Z_{t+1} W_hhᵀ + ∂L/∂O_t W_hqᵀ
+        # The recursion:  ∂L/∂H_t = ∂L/∂Z_{t+1} W_hhᵀ + ∂L/∂O_t W_hqᵀ.  dZs grows at its front: dZs[0] is ∂L/∂Z_{t+1}.
         dH = sym.linalg.gemm(dZs[0], W_hh_T, dH_from_O[t - 1])          # (n, h)
         # ∂L/∂Z_t = ∂L/∂H_t ⊙ (1 − H_t²)
         dZs.insert(0, dH * (1 - sym.square(Hs[t])))                     # (n, h)
@@ -160,7 +163,7 @@ def gradients(X, Y, state, params):
     state : tuple of one NDArray (n, h)
         H after the last step.
     gradients : list of five NDArrays
-        Those of L, each in the shape of its parameter.
+        Those of L, each in the shape of its parameter. The first is `W_xh.grad` itself, which the next call overwrites.
 
     Raises
     ------
@@ -211,7 +214,8 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
     size = batch_size * num_steps                                       # T n, the characters of a mini-batch
     l_sum, n = 0.0, 0           # n counts characters, as in the chapter
     state = init_rnn_state(batch_size, num_hiddens, ctx)                # (n, h)
-    # `nd.array`, of which the iterators make X and Y, waits for all that MXNet was asked for. So: many at a time.
+    # The iterator of random sampling makes X and Y with `nd.array`, which waits for all that MXNet was asked for. Many
+    # at a time, so that this wait does not come in the middle of each step.
     while ahead := list(islice(mini_batches, NUM_AHEAD)):
         for X, Y in ahead:                                              # (n, T), (n, T)
             if is_random_iter:

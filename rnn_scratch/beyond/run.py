@@ -90,7 +90,7 @@ class Run:
             known = [char_to_idx[char] for char in self.held_out_text if char in char_to_idx]
             _checks.check_held_out(len(known))
             settings.update(held_out_unigram_perplexity=evaluation.unigram_perplexity(corpus_indices, known))
-        self.path, self.last_and_best, self.saved = path, (None, None), None
+        self.path, self.last_and_best, self.saved, self.stop = path, (None, None), None, StopSignals()
 
     @classmethod
     def resume(cls, args, path, saved, settings):
@@ -153,7 +153,7 @@ class Run:
         else:
             random.setstate(self.last.random_state)
             self.params = with_gradients(self.last.params)
-        with stop_signals() as self.stop, progress_bar(self.args.epochs, self.epoch()) as bar:
+        with stop_signals(self.stop), progress_bar(self.args.epochs, self.epoch()) as bar:
             try:
                 while self.epoch() < self.args.epochs and not self.is_enough():
                     self.train_one_epoch()
@@ -163,7 +163,10 @@ class Run:
                         self.save()
                     self.stop.check()
             finally:
-                self.save()
+                try:
+                    self.save()
+                except KeyboardInterrupt:       # the first signal, and at this very moment; it does not come twice
+                    self.save()
             self.stop.check()
 
     def train_one_epoch(self):
@@ -266,14 +269,13 @@ class StopSignals:
 
 
 @contextlib.contextmanager
-def stop_signals():
+def stop_signals(stop):
     """Receive the three signals for a while; not those that are ignored, as they are in the background (nohup)."""
-    stop = StopSignals()
     numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
                if signal.getsignal(number) is not signal.SIG_IGN]
     before = [signal.signal(number, stop.receive) for number in numbers]
     try:
-        yield stop
+        yield
     finally:
         for number, handler in zip(numbers, before):
             signal.signal(number, handler)
