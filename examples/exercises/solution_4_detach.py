@@ -2,9 +2,10 @@
 from checking import report  # before MXNet is imported
 
 # isort: split
+import re
 import resource
-import sys
 import time
+from pathlib import Path
 
 import rnn_scratch as d2l
 
@@ -46,8 +47,11 @@ def can_go_back(state):
 
 
 def peak():
-    """The most memory that this process has had, in MB; it never falls. (Linux counts in KB, macOS in bytes.)"""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == 'darwin' else 1e3)
+    """The most memory that this process has had, in MB; it never falls."""
+    try:
+        return int(re.search(r'VmHWM:\s+(\d+) kB', Path('/proc/self/status').read_text())[1]) / 1e3
+    except OSError:         # not Linux. (On Linux this would count the program that started this one, too.)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def finding():
