@@ -218,7 +218,8 @@ def train(args):
         except BaseException as error:
             with contextlib.suppress(OSError):      # the terminal may be gone
                 print_end(args, run, runs, can_go_on=not isinstance(error, FloatingPointError))
-            if isinstance(error, KeyboardInterrupt):
+            # MXNet turns an exception inside `nd.array` into a TypeError, KeyboardInterrupt as well.
+            if isinstance(error, KeyboardInterrupt) or run.stop.number:
                 sys.exit(128 + (run.stop.number or signal.SIGINT))
             raise
         print(run.outcome())
