@@ -12,10 +12,12 @@ import rnn_scratch as d2l
 from rnn_scratch.beyond import fused
 
 import mxnet as mx
-from chapter import LR, THETA, H, N, T
 from mxnet import nd, profiler
+from run import CHAPTER
+from task import LR, THETA, N
 
 EPOCHS = 20
+H, T = CHAPTER['hidden'], CHAPTER['steps']
 
 
 def main(engine):
