@@ -3,7 +3,7 @@
 # make test-all   the same, and the slow tests, too
 # make lint       the same, and the style
 # make bench      the same, and the engines beside d2lzh, NumPy and PyTorch: 10 minutes; leave the machine alone meanwhile
-# make growth     the same, and how cost grows with each setting: 10 minutes; leave the machine alone meanwhile
+# make growth     the same, and how cost grows with each setting: 15 minutes; leave the machine alone meanwhile
 #
 # PYTHON=python3.10 chooses the interpreter; ARGS=50 is handed on to the program that runs (here: 50 epochs).
 # The environment and the trained models stay in this folder; README.md says what goes elsewhere.

@@ -1,4 +1,6 @@
 """The benchmarks: every peer that runs beside MXNet computes the same, and only the tables of a page change."""
+import re
+
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -93,3 +95,13 @@ def test_the_pages_have_a_mark_for_each_table():
     assert all(f'<!-- {name} -->' in page for name in ['run', 'training', 'floor', 'unset', 'writing'])
     assert 'these figures are spoilt' in report.about({'MXNet'}, 2, 5, others=0.11, seconds=60)
     assert 'spoilt' not in report.about({'MXNet'}, 2, 5, others=0.09, seconds=60)
+
+
+def test_operators_of_a_step(monkeypatch, capsys):
+    """A step has 35 time steps: a tanh for each; 35 products on the way there, and one for b_h in all rows."""
+    import operators
+    monkeypatch.setattr(operators, 'EPOCHS', 1)
+    operators.main(operators.fused)
+    printed = capsys.readouterr().out
+    assert re.search(r'ms +35\.0 × Activation$', printed, re.MULTILINE)
+    assert re.search(r'ms +36\.0 × _linalg_gemm$', printed, re.MULTILINE)
