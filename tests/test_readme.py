@@ -1,4 +1,5 @@
 """What the documents say is true: their Python runs, both languages have the same code, and what they name exists."""
+import ast
 import contextlib
 import doctest
 import io
@@ -96,6 +97,18 @@ def test_the_departures_are_the_same_in_both_languages():
 
     assert named('docs/departures.md') == named('docs/departures.zh-CN.md')
     assert sum(map(bool, named('docs/departures.md'))) > 15
+
+
+@pytest.mark.parametrize('path', [path for path in sorted((ROOT / 'rnn_scratch').rglob('*.py')) if path.name[0] != '_'],
+                         ids=lambda path: path.stem)
+def test_the_public_docstrings_begin_in_chinese(path):
+    """Of functions and classes; a docstring of a single line is a note on a helper, and may be in English."""
+    docstrings = {node.name: ast.get_docstring(node) or '' for node in ast.parse(path.read_text('utf-8')).body
+                  if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != '_'}
+    public = {name: [*text.splitlines(), ''] for name, text in docstrings.items() if '\n' in text}
+    assert public
+    for name, (first, second, third, *_) in public.items():
+        assert re.search('[\u4e00-\u9fff]', first) and not second and re.search('[A-Za-z]{3}', third), name
 
 
 @pytest.mark.parametrize('name', DOCUMENTS)
