@@ -90,6 +90,19 @@ def test_the_questions_are_the_same_in_both_languages():
     assert messages('docs/faq.md') == messages('docs/faq.zh-CN.md')
 
 
+def test_our_own_messages_are_quoted_as_they_are(program, tmp_path):
+    """Those of others were met, or reported, once; ours can be met here."""
+    quoted = re.findall('^### .*?`(.*?)`', read('docs/faq.md'), re.MULTILINE)
+    poem = re.search(r"<<'END'\n(.*?)^END$", read('README.md'), re.DOTALL | re.MULTILINE)[1]
+    (tmp_path / 'my_poems.txt').write_text(poem, 'utf-8')
+    (tmp_path / 'old.txt').write_text(poem, 'gb18030')
+    for start, name in [('The corpus has', 'my_poems.txt'), ('is not a text', 'old.txt')]:
+        message, = [message for message in quoted if message.startswith(start)]
+        assert message in program('train', '--corpus', name).stderr
+    message, = [message for message in quoted if message.startswith('rnn_scratch needs')]
+    assert message in read('Makefile') and message in read('setup.py')
+
+
 def test_the_departures_are_the_same_in_both_languages():
     def named(name):
         return [re.findall(r'`(test_\w+)', line.split('|')[-2]) for line in read(name).splitlines()
