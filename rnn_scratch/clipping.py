@@ -5,7 +5,9 @@ from ._checks import check_norm, check_theta
 
 
 def grad_clipping(params, theta, ctx):
-    """Scale all gradients together so that their norm is at most θ (section 6.4.5).
+    """裁剪梯度：把所有梯度一起缩小，使总的范数不超过 θ（6.4.5 节）。
+
+    Scale all gradients together so that their norm is at most θ (section 6.4.5).
 
     >>> import mxnet as mx
     >>> w = nd.array([0.0, 0.0]); w.attach_grad(); w.grad[:] = nd.array([3, 4])     # norm 5

@@ -13,7 +13,9 @@ ARCHIVE = 'jaychou_lyrics.txt.zip'
 
 
 def load_data_jay_lyrics(path=None, num_chars=10000):
-    """Read a corpus and number its characters (section 6.3).
+    """读取语料，给每个字符编上索引（6.3 节）。
+
+    Read a corpus and number its characters (section 6.3).
 
     >>> corpus_indices, char_to_idx, idx_to_char, vocab_size = load_data_jay_lyrics()
     >>> len(corpus_indices), vocab_size

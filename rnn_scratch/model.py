@@ -5,7 +5,9 @@ from ._checks import check_shapes
 
 
 def init_rnn_state(batch_size, num_hiddens, ctx):
-    """The hidden state before the first character: zeros (section 6.4.3).
+    """初始的隐藏状态：全是 0（6.4.3 节）。
+
+    The hidden state before the first character: zeros (section 6.4.3).
 
     >>> import mxnet as mx
     >>> state = init_rnn_state(2, 256, mx.cpu())
@@ -30,7 +32,9 @@ def init_rnn_state(batch_size, num_hiddens, ctx):
 
 
 def rnn(inputs, state, params):
-    """Run the network over T time steps (section 6.4.3; equations of section 6.2).
+    """让循环神经网络走完 T 个时间步（6.4.3 节，公式见 6.2 节）。
+
+    Run the network over T time steps (section 6.4.3; equations of section 6.2).
 
     One hidden unit, two characters, all weights 1 and all biases 0: H_1 = tanh(1), H_2 = tanh(1 + tanh(1)).
 

@@ -5,7 +5,9 @@ from ._checks import check_indices
 
 
 def to_onehot(X, size):
-    """Turn a mini-batch of indices into one matrix for each time step (section 6.4.1).
+    """把小批量的索引变成 one-hot 向量，每个时间步一个矩阵（6.4.1 节）。
+
+    Turn a mini-batch of indices into one matrix for each time step (section 6.4.1).
 
     >>> X = nd.array([[0, 2], [1, 0]])     # two sequences of two time steps
     >>> [step.asnumpy().tolist() for step in to_onehot(X, 3)]

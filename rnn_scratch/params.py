@@ -5,7 +5,9 @@ from ._checks import check_sizes
 
 
 def get_params(num_inputs, num_hiddens, num_outputs, ctx):
-    """Make the parameters of the recurrent network (section 6.4.2).
+    """初始化模型参数（6.4.2 节）。
+
+    Make the parameters of the recurrent network (section 6.4.2).
 
     >>> import mxnet as mx
     >>> [param.shape for param in get_params(1027, 256, 1027, mx.cpu())]

@@ -5,7 +5,9 @@ from ._checks import check_num_predictions
 
 
 def perplexity(l_sum, n):
-    """exp of the mean cross-entropy (section 6.4.6).
+    """困惑度：平均交叉熵的指数（6.4.6 节）。
+
+    exp of the mean cross-entropy (section 6.4.6).
 
     The chapter's three cases, each with five predictions:
 

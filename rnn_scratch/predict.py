@@ -12,7 +12,9 @@ def greedy(Y):
 
 def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx,
                 *, pick=greedy):
-    """Continue a prefix, always with the most probable next character (section 6.4.4).
+    """接着前缀往下写，每次取概率最大的字符（6.4.4 节）。
+
+    Continue a prefix, always with the most probable next character (section 6.4.4).
 
     A model that has learnt nothing but that b is frequent:
 

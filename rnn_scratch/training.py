@@ -15,7 +15,9 @@ from .predict import predict_rnn
 
 def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
                 lr, clipping_theta, batch_size):
-    """Read the corpus once, taking a step of gradient descent for each mini-batch (section 6.4.7).
+    """训练一个迭代周期：读一遍语料，每个小批量走一步（6.4.7 节）。
+
+    Read the corpus once, taking a step of gradient descent for each mini-batch (section 6.4.7).
 
     The arguments are those of `train_and_predict_rnn`; `params` change in place.
 
@@ -57,7 +59,9 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
 
 
 class Trained(NamedTuple):
-    """What training leaves: the parameters, and the perplexity of every epoch.
+    """训练留下的东西：模型参数，和每个迭代周期的困惑度。
+
+    What training leaves: the parameters, and the perplexity of every epoch.
 
     Its `repr` is one short line, so that a notebook cell that ends with the call does not print megabytes.
 
@@ -77,7 +81,9 @@ class Trained(NamedTuple):
 def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char,
                           char_to_idx, is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size,
                           pred_period, pred_len, prefixes, *, train_epoch=train_epoch, predict_rnn=predict_rnn):
-    """Train a model, and let it write after every pred_period epochs (section 6.4.7).
+    """训练模型，每隔 pred_period 个迭代周期写一段歌词（6.4.7 节）。
+
+    Train a model, and let it write after every pred_period epochs (section 6.4.7).
 
     Parameters
     ----------

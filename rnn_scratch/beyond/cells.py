@@ -27,7 +27,9 @@ LSTM = ('W_xi', 'W_hi', 'b_i', 'W_xf', 'W_hf', 'b_f', 'W_xo', 'W_ho', 'b_o', 'W_
 
 
 def shape_of(symbol, num_inputs, num_hiddens, num_outputs):
-    """The shape of a parameter. The book's subscripts say it: W_xz leads from x to z, b_z is added there.
+    """参数的形状，从书上的下标就能看出来。
+
+    The shape of a parameter. The book's subscripts say it: W_xz leads from x to z, b_z is added there.
 
     >>> [shape_of(symbol, 1027, 256, 1027) for symbol in ['W_xz', 'W_hz', 'b_z', 'W_hq', 'b_q']]
     [(1027, 256), (256, 256), (256,), (256, 1027), (1027,)]
@@ -51,7 +53,9 @@ def draw_params(symbols, num_inputs, num_hiddens, num_outputs, ctx):
 # ReLU
 
 def relu_rnn(inputs, state, params):
-    """The chapter's cell with ReLU in place of tanh (exercise 5 of section 6.4).
+    """把本章循环单元里的 tanh 换成 ReLU（6.4 节练习 5）。
+
+    The chapter's cell with ReLU in place of tanh (exercise 5 of section 6.4).
 
     tanh never leaves -1 to 1. ReLU has no upper limit: here is one hidden unit with H_t = ReLU(1 + 2 H_{t-1}).
 
@@ -77,7 +81,9 @@ def relu_rnn(inputs, state, params):
 # GRU
 
 def get_gru_params(num_inputs, num_hiddens, num_outputs, ctx):
-    """Make the parameters of a GRU (section 6.7): three times those of the hidden layer, then the output layer's.
+    """初始化 GRU 的参数（6.7 节）。
+
+    Make the parameters of a GRU (section 6.7): three times those of the hidden layer, then the output layer's.
 
     >>> import mxnet as mx
     >>> [param.shape for param in get_gru_params(1027, 256, 1027, mx.cpu())][6:]
@@ -95,7 +101,9 @@ def get_gru_params(num_inputs, num_hiddens, num_outputs, ctx):
 
 
 def gru(inputs, state, params):
-    """A gated recurrent unit, as the book has it (section 6.7).
+    """门控循环单元（GRU），和书上一样（6.7 节）。
+
+    A gated recurrent unit, as the book has it (section 6.7).
 
     The update gate Z says how much of H stays as it is. The reset gate R says how much of H the candidate reads.
 
@@ -161,7 +169,9 @@ def gru(inputs, state, params):
 # LSTM
 
 def get_lstm_params(num_inputs, num_hiddens, num_outputs, ctx):
-    """Make the parameters of an LSTM (section 6.8): four times those of the hidden layer, then the output layer's.
+    """初始化 LSTM 的参数（6.8 节）。
+
+    Make the parameters of an LSTM (section 6.8): four times those of the hidden layer, then the output layer's.
 
     >>> import mxnet as mx
     >>> [param.shape for param in get_lstm_params(1027, 256, 1027, mx.cpu())][9:]
@@ -179,7 +189,9 @@ def get_lstm_params(num_inputs, num_hiddens, num_outputs, ctx):
 
 
 def init_lstm_state(batch_size, num_hiddens, ctx):
-    """The two states of an LSTM before the first character: zeros (section 6.8).
+    """LSTM 的两个初始状态：全是 0（6.8 节）。
+
+    The two states of an LSTM before the first character: zeros (section 6.8).
 
     >>> import mxnet as mx
     >>> [s.shape for s in init_lstm_state(2, 256, mx.cpu())]
@@ -194,7 +206,9 @@ def init_lstm_state(batch_size, num_hiddens, ctx):
 
 
 def lstm(inputs, state, params):
-    """A long short-term memory (section 6.8).
+    """长短期记忆（LSTM，6.8 节）。
+
+    A long short-term memory (section 6.8).
 
     The memory C is only added to and faded, so that it can last. The forget gate F says how much of it stays, the input
     gate I how much of the candidate is added, the output gate O how much of it H shows.

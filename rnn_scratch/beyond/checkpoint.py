@@ -32,7 +32,9 @@ FORMAT = 'rnn_scratch checkpoint 2'
 
 @dataclass(repr=False)
 class Checkpoint:
-    """A model, and all that is needed to use it or to train it further.
+    """一个模型，以及使用它、接着训练它所需要的一切。
+
+    A model, and all that is needed to use it or to train it further.
 
     Attributes
     ----------
@@ -113,7 +115,9 @@ class Checkpoint:
 
 
 def save_checkpoint(path, checkpoint):
-    """Write a checkpoint, whole or not at all.
+    """把模型存成文件：要么完整，要么不动原来的文件。
+
+    Write a checkpoint, whole or not at all.
 
     It is written to a temporary file in the same folder (`.songs.safetensors-….tmp`), read back and compared, and then
     takes the place of an older one in one step. A process that is killed at any moment, or a disk that is full, leaves
@@ -211,7 +215,9 @@ def number_to_json(number):
 
 
 def load_checkpoint(path, ctx=None):
-    """Read a checkpoint, and check that its parts fit together.
+    """读取模型文件，并检查各部分是否相符。
+
+    Read a checkpoint, and check that its parts fit together.
 
     Parameters
     ----------

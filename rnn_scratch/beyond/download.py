@@ -23,7 +23,9 @@ def book_archive():
 
 
 def download_book_corpus(url=BOOK_URL):
-    """Fetch the book's archive, unless it is there already, and return its path.
+    """下载书的语料（已有就不再下载），返回它的路径。
+
+    Fetch the book's archive, unless it is there already, and return its path.
 
     The file is written whole or not at all: it comes into a temporary folder, its SHA-1 checksum is compared, and
     only then does it move to its place.

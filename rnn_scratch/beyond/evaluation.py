@@ -38,7 +38,9 @@ def losses(rnn, X, Y, state, params, vocab_size):
 
 def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx, *,
              losses=losses):
-    """Read a text from beginning to end and measure how well each character was predicted from those before it.
+    """从头到尾读一个文本，看每个字符被前文预测得有多准。
+
+    Read a text from beginning to end and measure how well each character was predicted from those before it.
 
     Characters outside the vocabulary cannot be predicted at all: they are left out of the text, and counted.
 
@@ -74,7 +76,9 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
 
 
 def unigram_perplexity(corpus_indices, text_indices=None):
-    """The perplexity of a model that knows only how frequent each character of the corpus is.
+    """只知道每个字符有多常见的模型，它的困惑度。
+
+    The perplexity of a model that knows only how frequent each character of the corpus is.
 
     It is measured on the corpus itself, where it is exp of the entropy, or on another text in the same characters.
 
@@ -95,7 +99,9 @@ def unigram_perplexity(corpus_indices, text_indices=None):
 
 
 class Copied(NamedTuple):
-    """What `copied` found.
+    """`copied` 找到了什么。
+
+    What `copied` found.
 
     `longest` is the longest run and `position` the index in the corpus where it first begins; `share` is the part of
     the n-grams of the text that stand in the corpus; `runs` are (start, end) in the text, so that text[start:end] is a
@@ -114,7 +120,9 @@ class Copied(NamedTuple):
 
 
 def copied(text, corpus, n=5):
-    """Find what of a text stands in a corpus, word for word.
+    """找出一个文本里有哪些是从语料中逐字抄来的。
+
+    Find what of a text stands in a corpus, word for word.
 
     >>> found = copied('xabcdey', 'abcd cde', n=3)
     >>> found.longest, found.position       # abcd, at the beginning

@@ -37,7 +37,9 @@ NUM_AHEAD = 64      # mini-batches that are made at a time
 
 
 class Graph:
-    """Formulas over symbols as one operator, which takes arrays by the names of the symbols.
+    """把几个公式合成一个算子，按符号的名字传入数组。
+
+    Formulas over symbols as one operator, which takes arrays by the names of the symbols.
 
     >>> a, b = sym.Variable('a'), sym.Variable('b')
     >>> Graph(a - 2 * b)(b=nd.array([1, 2]), a=nd.array([5, 5])).asnumpy().tolist()
@@ -62,7 +64,9 @@ def time_first(X):
 
 
 def scores(rows, T, n, h, q):
-    """The way there, from the rows of W_xh (T n, h) that the characters name. In all that follows time comes first.
+    """正向：从输入的行算到每个时间步的输出。
+
+    The way there, from the rows of W_xh (T n, h) that the characters name. In all that follows time comes first.
 
     It returns the symbols of H_0, …, H_T, each (n, h); of H_1, …, H_T below each other, (T n, h); and of O (T n, q).
     """
@@ -90,7 +94,9 @@ def forward(T, n, h, q):
 
 @functools.lru_cache(maxsize=4)
 def there_and_back(T, n, h, q):
-    """Back-propagation through time (section 6.6): the graph to the loss and to the gradients.
+    """通过时间反向传播（6.6 节）：算出损失和所有梯度的计算图。
+
+    Back-propagation through time (section 6.6): the graph to the loss and to the gradients.
 
     In the code dA stands for ∂L/∂A, which has the shape of A. L is the sum of the T n cross-entropies; O_t are the
     scores, which the chapter's code calls Y. The model, with Z_t as a name for what goes into tanh, is
@@ -144,7 +150,9 @@ def there_and_back(T, n, h, q):
 
 
 def gradients(X, Y, state, params):
-    """One mini-batch, there and back.
+    """一个小批量的正向和反向传播。
+
+    One mini-batch, there and back.
 
     Parameters
     ----------
@@ -186,7 +194,9 @@ def gradients(X, Y, state, params):
 
 def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
                 lr, clipping_theta, batch_size):
-    """`training.train_epoch` on this engine: the same arguments, the same perplexity, to rounding.
+    """用这个引擎训练一个迭代周期，参数和 `training.train_epoch` 一样。
+
+    `training.train_epoch` on this engine: the same arguments, the same perplexity, to rounding.
 
     Parameters
     ----------
@@ -243,7 +253,9 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
 
 
 def losses(rnn, X, Y, state, params, vocab_size):
-    """How well each character of some texts is predicted: the way there of `gradients`, without the way back.
+    """一些文本里每个字符的交叉熵，只做正向。
+
+    How well each character of some texts is predicted: the way there of `gradients`, without the way back.
 
     Parameters
     ----------
@@ -289,7 +301,9 @@ def one_step(h, q):
 
 def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx,
                 *, pick=greedy):
-    """`predict.predict_rnn` on this engine: the same arguments, the same text.
+    """用这个引擎接着前缀往下写，参数和 `predict.predict_rnn` 一样。
+
+    `predict.predict_rnn` on this engine: the same arguments, the same text.
 
     The chapter waits for each character before it asks for the next. Here the index that was picked goes into the next
     step as the array that it is, so all steps are asked for before the first one is awaited.
@@ -336,7 +350,9 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
 def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char,
                           char_to_idx, is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size,
                           pred_period, pred_len, prefixes, *, train_epoch=train_epoch, predict_rnn=predict_rnn):
-    """`training.train_and_predict_rnn` on this engine: the same arguments, the same printed lines, the same `Trained`.
+    """用这个引擎训练并写歌词，参数和 `training.train_and_predict_rnn` 一样。
+
+    `training.train_and_predict_rnn` on this engine: the same arguments, the same printed lines, the same `Trained`.
 
     Parameters
     ----------

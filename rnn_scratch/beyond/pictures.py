@@ -35,7 +35,9 @@ NO_CHARACTER = '\U00050000'
 
 
 def plot_training(checkpoints, path):
-    """Draw perplexity by epoch, of training and of held-out text, with two baselines.
+    """画出每个迭代周期的困惑度：训练的文本、留出的文本和两条基线。
+
+    Draw perplexity by epoch, of training and of held-out text, with two baselines.
 
         plot_training([('songs', checkpoint)], 'training.png')
         plot_training([('random', one), ('consecutive', other)], free_name('training.png'))
@@ -70,7 +72,9 @@ def plot_training(checkpoints, path):
 
 
 def plot_hidden_units(checkpoint, path, text=None, num_units=40):
-    """Draw what the hidden units do while the model reads a line: a heat map of H.
+    """画出模型读一行字时隐藏单元的值。
+
+    Draw what the hidden units do while the model reads a line: a heat map of H.
 
         plot_hidden_units(checkpoint, 'hidden.png')
         plot_hidden_units(checkpoint, 'hidden.pdf', text='分开', num_units=20)
@@ -111,7 +115,9 @@ def plot_hidden_units(checkpoint, path, text=None, num_units=40):
 
 
 def free_name(path):
-    """The name itself or, where there is a file of that name, the first free one of name-2, name-3 and so on.
+    """还没有文件占用的名字：原名，或者 name-2、name-3……
+
+    The name itself or, where there is a file of that name, the first free one of name-2, name-3 and so on.
 
         free_name('training.png')       # training.png, or training-2.png if there is a training.png
 
@@ -232,7 +238,9 @@ def hidden_states(checkpoint, text):
 
 
 def choose_units(hiddens, num_units):
-    """The units that change most along the line (largest variance), each next to the one most like it.
+    """挑出沿这一行变化最大的隐藏单元，相像的排在一起。
+
+    The units that change most along the line (largest variance), each next to the one most like it.
 
     Four units while three characters are read. The first and the last do nearly the same, the third nearly nothing:
 
@@ -291,7 +299,9 @@ def hidden_units_figure(checkpoint, text, num_units):
 # Fonts
 
 def readable(text, labels, instead, what):
-    """The labels, with a font that has all their characters; where there is none, what stands in their place.
+    """图上的文字，和一种全部写得出来的字体；没有这种字体时，用别的代替。
+
+    The labels, with a font that has all their characters; where there is none, what stands in their place.
 
     Parameters
     ----------
@@ -315,7 +325,9 @@ def readable(text, labels, instead, what):
 
 
 def find_font(text):
-    """The path of a font on this machine that has every character of a text; None where there is none.
+    """这台机器上写得出这些字的字体文件；没有就是 None。
+
+    The path of a font on this machine that has every character of a text; None where there is none.
 
     The character maps of the font files decide, not their names. matplotlib's own font comes first, then those that
     call themselves regular. The files are looked for anew, because matplotlib's list of fonts may be older than they.

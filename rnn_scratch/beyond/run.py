@@ -46,7 +46,9 @@ def text_of(corpus):
 
 
 def trained_text(checkpoint):
-    """The text that a model of a run was trained on, read from where the run read it.
+    """模型训练用的文本，从当时的地方重新读出来。
+
+    The text that a model of a run was trained on, read from where the run read it.
 
     Raises
     ------
@@ -62,7 +64,9 @@ def trained_text(checkpoint):
 
 
 class Run:
-    """One training run. `last` is the checkpoint of the last whole epoch, `best` that of the best one, None before it.
+    """一次训练，从开始到存档。
+
+    One training run. `last` is the checkpoint of the last whole epoch, `best` that of the best one, None before it.
 
     `args` has what may change when a run is resumed: epochs, stop_at, patience, pred_period, pred_len, prefix and
     save_every. `settings` has what may not, under the names of the flags; it goes into the checkpoint.
@@ -241,7 +245,9 @@ def progress_bar(num_epochs, done):
 
 
 class StopSignals:
-    """Ctrl-C, SIGTERM (a system that shuts down) and SIGHUP (a terminal that is closed) raise KeyboardInterrupt.
+    """让训练停下的三个信号：Ctrl-C、SIGTERM、SIGHUP。
+
+    Ctrl-C, SIGTERM (a system that shuts down) and SIGHUP (a terminal that is closed) raise KeyboardInterrupt.
 
     While a file is written they wait. And an exception that comes while Python deletes an object is lost: `check`,
     after each epoch, finds the signal again.

@@ -11,7 +11,9 @@ from .._checks import check_sampler
 
 
 def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
-    """Make a `pick` function for `predict_rnn` that draws the next character at random.
+    """做一个随机取下一个字符的 `pick` 函数，交给 `predict_rnn`。
+
+    Make a `pick` function for `predict_rnn` that draws the next character at random.
 
     >>> pick = sampler(top_k=1)         # among a single one: the most probable
     >>> pick(nd.array([[0.5, 2.0, 1.0]])).asscalar()
@@ -50,7 +52,9 @@ def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
 
 
 def distribution(scores, temperature=1.0, top_k=None, top_p=None):
-    """The probabilities that `sampler` draws from: scores, array (q,) -> array (q,).
+    """`sampler` 取字符时用的概率。
+
+    The probabilities that `sampler` draws from: scores, array (q,) -> array (q,).
 
     >>> distribution(np.log([0.5, 0.3, 0.2])).round(3).tolist()
     [0.5, 0.3, 0.2]
