@@ -1,6 +1,7 @@
 """examples/exercises: the stubs ask, the checks accept the solutions and refuse usual mistakes, the findings hold."""
 import doctest
 import importlib
+import inspect
 import math
 import pickle
 import sys
@@ -44,19 +45,26 @@ def report(*arguments):
 
 
 def test_the_examples_in_the_helper():
-    assert doctest.testmod(importlib.import_module('checking'), raise_on_error=True).attempted == 5
+    assert doctest.testmod(importlib.import_module('checking'), raise_on_error=True).attempted == 6
 
 
 def test_what_a_check_says_of_a_value(capsys):
     judge = importlib.import_module('checking').judge
-    assert judge(None, 1) == (False, 'None: 函数要 return does the function return something?')
-    assert judge(nd.zeros((2, 3)), np.zeros((3, 2))) == (False, '形状 shape (2, 3) should be (3, 2)')
+    assert judge(None, 1) == (False, '函数没有 return？ Does the function return something?')
+    assert judge(nd.zeros((2, 3)), np.zeros((3, 2))) == (False, '形状 shape：你的 yours (2, 3)，应是 right (3, 2)')
     assert judge([1, math.inf], [1, math.inf])[0]
-    assert judge([1, math.nan], [1, 2]) == (False, 'largest difference nan at [1], where nan should be 2')
+    assert judge([1, math.nan], [1, 2]) == (
+        False, '最大差 largest difference nan，在 at [1]：你的 yours nan，应是 right 2')
     assert judge(math.inf, 1)[0] is False and judge(1, math.inf)[0] is False
     assert judge([0, 1e-9], [0, 0])[0] is False
-    assert judge('人', 3) == (False, "这不是数 this is no number and no array of numbers: '人'")
-    assert judge(True, False) == (False, 'True should be False')
+    # An infinity excuses no other entry, and hides none.
+    assert judge([7, math.inf], [5, math.inf]) == (
+        False, '最大差 largest difference 2，在 at [0]：你的 yours 7，应是 right 5')
+    assert judge([5.0001, math.inf], [5, math.inf])[0] and judge([5.001, math.inf], [5, math.inf])[0] is False
+    assert judge([5, -math.inf], [5, math.inf])[0] is False
+    assert judge(nd.ones(3), 'abc')[0] is False
+    assert judge('人', 3) == (False, "这不是数 This is no number and no array of numbers: '人'")
+    assert judge(True, False) == (False, '你的 yours True，应是 right False')
 
 
 def test_every_file_belongs_to_an_exercise():
@@ -75,6 +83,15 @@ def test_an_unfilled_stub_says_what_is_to_be_written(name, capsys):
 def test_a_stub_is_run_as_a_program(run):
     result = run(FOLDER / 'exercise_7_bptt.py')
     assert result.returncode == 1 and 'Still to write: gradients: ' in result.stderr and '✗ PREDICTION' in result.stdout
+
+
+def test_a_finished_exercise_names_the_solution_to_compare_with(capsys, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['examples/exercises/exercise_7_bptt.py'])
+    report([('2 + 3', 5, 5)], 'as I thought')
+    assert capsys.readouterr().out.endswith(
+        '✓ 全对了。 All right.\n'
+        '现在运行 solution_7_bptt.py，和你的预测比一比。 '
+        'Now run solution_7_bptt.py and compare with your prediction.\n')
 
 
 @EACH
@@ -102,6 +119,28 @@ def first_perplexity(num_epochs=30, **settings):
 def in_total(num_epochs=30, **settings):
     perplexity, seconds, song = load('solution', '1_hyperparameters').measure(num_epochs=num_epochs, **settings)
     return perplexity, num_epochs * seconds, song
+
+
+def with_song(change):
+    """`measure`, with something done to the song."""
+    def measure(**settings):
+        perplexity, seconds, song = load('solution', '1_hyperparameters').measure(**settings)
+        return perplexity, seconds, change(song)
+    return measure
+
+
+def untrained_song(num_hiddens, **settings):
+    perplexity, seconds, _ = load('solution', '1_hyperparameters').measure(num_hiddens, **settings)
+    exercise = load('exercise', '1_hyperparameters')
+    mx.random.seed(0)
+    params = d2l.get_params(exercise.vocab_size, num_hiddens, exercise.vocab_size, exercise.ctx)
+    return perplexity, seconds, d2l.predict_rnn(
+        '分开', 20, d2l.rnn, params, d2l.init_rnn_state, num_hiddens, exercise.vocab_size, exercise.ctx,
+        exercise.idx_to_char, exercise.char_to_idx)
+
+
+def never_recorded(mini_batches, state, params, detach, retain_graph=False):
+    load('exercise', '4_detach').loss(*mini_batches[0], state, params)[0].backward()
 
 
 def with_state(between):
@@ -141,24 +180,51 @@ def without_recursion(X, Y, H_0, params):
     return load('exercise', '7_bptt').autograd_gradients(X, Y, H_0, params, through_time=False)
 
 
+def added_once(X, Y, H_0, params):
+    """What `dW_xh[X[:, t]] += dZ` gives: the solution, with that line in place of np.add.at."""
+    solution = load('solution', '7_bptt')
+    source = inspect.getsource(solution.gradients)
+    assert source.count('np.add.at(dW_xh, X[:, t], dZ)') == 1
+    names = {'np': np}
+    exec(source.replace('np.add.at(dW_xh, X[:, t], dZ)', 'dW_xh[X[:, t]] += dZ'), names)
+    return names['gradients'](X, Y, H_0, params)
+
+
 def of_the_sum(X, Y, H_0, params):
     return [X.size * grad for grad in load('solution', '7_bptt').gradients(X, Y, H_0, params)]
 
 
 MISTAKES = [
     ('1_hyperparameters', {'updates': lambda chars, steps, batch: chars // steps // batch},
-     ['updates(70, 35, 1): largest difference 1, where 2 should be 1']),
+     ['updates(70, 35, 1): 最大差 largest difference 1：你的 yours 2，应是 right 1']),
     ('1_hyperparameters', {'measure': first_perplexity}, ['That is the first epoch.']),
-    ('1_hyperparameters', {'measure': in_total}, ['not all together: False should be True']),
+    ('1_hyperparameters', {'measure': in_total}, ['✗ 每个周期的秒数 seconds an epoch: 最大差 largest difference',
+                                                  'The 3 epochs took ', '✓ 歌 the song']),
+    ('1_hyperparameters', {'measure': with_song(lambda song: '分开' + 20 * ' ')}, ['✗ 歌 the song: 你的 yours']),
+    ('1_hyperparameters', {'measure': with_song(lambda song: song[:20])}, ['✗ 歌 the song: 你的 yours']),
+    ('1_hyperparameters', {'measure': untrained_song},
+     ['✓ 困惑度', '✗ 歌 the song: 你的 yours', 'That was written before any training.']),
+    ('1_hyperparameters', {'measure': lambda **settings: None},
+     ['✗ measure: 几个结果 the number of results: 函数没有 return？ Does the function return something?']),
+    ('1_hyperparameters', {'measure': lambda **settings: 3.5},
+     ["the number of results: 这不是数 This is no number and no array of numbers: 'float, 不是 not tuple / list'"]),
+    ('1_hyperparameters', {'measure': lambda **settings: (None, None, None)},
+     ['✗ 困惑度 perplexity: 函数没有', '✗ 每个周期的秒数 seconds an epoch: 函数没有', '✗ 歌 the song: 函数没有']),
+    ('2_no_clipping', {'effective_lr': lambda lr, theta, norm: lr * min(theta / norm, 1)},
+     ['✓ effective_lr(100, 0.01, 0.5)', '✗ effective_lr(3, None, 0.5): 出错了 It failed: 第 ', ' 行 in line ',
+      ": TypeError: unsupported operand type(s) for /: 'NoneType' and 'float'"]),
+    ('2_no_clipping', {'train': lambda lr, theta: []}, ['✗ train(1, None, 2): 出错了 It failed: TypeError: ']),
     ('2_no_clipping', {'effective_lr': lambda lr, theta, norm: lr if theta is None else lr * theta / norm},
-     ['effective_lr(100, 0.01, 0.005): largest difference 100, where 200 should be 100',
+     ['effective_lr(100, 0.01, 0.005): 最大差 largest difference 100：你的 yours 200，应是 right 100',
       'A short gradient is left as it is.']),
     ('2_no_clipping', {'train': lambda lr, theta, epochs: functions('2_no_clipping')[0](lr, 0.01, epochs)},
-     ['✗ train(1, None, 2): largest difference', '✓ train(100, 0.01, 2)']),
+     ['✗ train(1, None, 2): 最大差 largest difference', '✓ train(100, 0.01, 2)']),
     ('3_untrained', {'songs': second(lambda epochs, *more, **seed: functions('3_untrained')[0](
         epochs + 1, *more, **seed))}, ['✗ 第 0 首 song 0', 'That is the song of one epoch later.']),
     ('3_untrained', {'songs': second(lambda *more, **seed: functions('3_untrained')[0](*more, **seed))},
-     ['the number of songs: largest difference 1, where 2 should be 3']),
+     ['the number of songs: 最大差 largest difference 1：你的 yours 2，应是 right 3']),
+    ('3_untrained', {'songs': lambda *more, **seed: None},
+     ['the number of songs: 函数没有 return？ Does the function return something?']),
     ('3_untrained', {'cycle': lambda song: 0}, ["✗ cycle('分开天地天地天地'): ", "✓ cycle('分开天地人')"]),
     ('4_detach', with_state(lambda state: (state[0] * 0,)),
      ['✗ one_by_one, detach', 'The state was reset: its values are lost, too.', 'The state was reset.']),
@@ -166,6 +232,15 @@ MISTAKES = [
      ['✓ one_by_one, detach', '✓ one_by_one, 不分离 attached: ', '✗ one_by_one, 不分离 attached, retain_graph=True',
       'the history is cut.', 'The state was detached.']),
     ('4_detach', {'all_at_once': last_loss}, ['The last loss alone; it is to be the sum of all.']),
+    ('4_detach', {'one_by_one': never_recorded},
+     ['✗ one_by_one, detach: 出错了 It failed: 第 ', 'MXNetError: ', 'not in a computational graph', '✓ all_at_once']),
+    ('5_relu', {'relu_rnn': lambda inputs, state, params: None},
+     ['✗ relu_rnn: 几个结果 the number of results: 函数没有 return？ Does the function return something?',
+      '✓ scaled(W, 1.1)']),
+    ('5_relu', {'relu_rnn': lambda *arguments: (d2l.rnn(*arguments)[0], d2l.rnn(*arguments)[1][0])},
+     ["✗ state: 一个元组 a tuple (H,): 这不是数 This is no number and no array of numbers: 'NDArray"]),
+    ('5_relu', {'relu_rnn': lambda *arguments: (d2l.rnn(*arguments)[0][:3], d2l.rnn(*arguments)[1])},
+     ['✗ outputs: 几个 how many: 最大差 largest difference 1：你的 yours 3，应是 right 4']),
     ('5_relu', {'relu_rnn': d2l.rnn}, ['✗ outputs', '✗ state', 'This is still tanh.']),
     ('5_relu', {'relu_rnn': relu_outputs}, ['✗ outputs', '✓ state', 'ReLU went over the outputs, too.']),
     ('5_relu', {'scaled': lambda W, radius: radius / np.linalg.norm(W, 2) * W},
@@ -176,8 +251,13 @@ MISTAKES = [
         (a - b).norm().asscalar() for a, b in zip(before, after))}, ['Lengths do not add up, their squares do.']),
     ('7_bptt', {'gradients': without_recursion},
      ['✗ W_xh: ', '✗ W_hh: ', '✗ b_h: ', '✓ W_hq: ', '✓ b_q: ', 'H_t also reaches L through Z_{t+1}.']),
-    ('7_bptt', {'gradients': of_the_sum}, ['✗ W_hq: ', 'all of it is 24 times what it should be']),
-    ('7_bptt', {'gradients': lambda *arguments: None}, ['the number of arrays: largest difference 5']),
+    ('7_bptt', {'gradients': of_the_sum}, ['✗ W_hq: ', 'each is 24 times the right value']),
+    ('7_bptt', {'gradients': added_once},
+     ['✗ W_xh: ', '✓ W_hh: ', '✓ b_h: ', '✓ W_hq: ', '✓ b_q: ', 'adds once; use np.add.at.']),
+    ('7_bptt', {'gradients': lambda *arguments: None},
+     ['the number of arrays: 函数没有 return？ Does the function return something?']),
+    ('7_bptt', {'gradients': lambda *arguments: []},
+     ['the number of arrays: 最大差 largest difference 5：你的 yours 0，应是 right 5']),
 ]
 
 
@@ -239,14 +319,22 @@ def finding(run, tmp_path):
 
 @pytest.mark.slow
 def test_1_the_number_of_updates_comes_first(finding):
-    perplexity, updates = ({name: row[i] for name, row in finding('1_hyperparameters').items()} for i in (0, 1))
-    assert updates[''] == 30 * 7 and updates['n = 4'] == 30 * 14 and updates['T = 70'] == 30 * 3
+    perplexity, updates, _, songs = (
+        {name: row[i] for name, row in finding('1_hyperparameters').items()} for i in range(4))
+    assert updates[''] == 30 * 7 and updates['n = 4'] == 30 * 14 and updates['T = 70'] == updates['n = 16'] == 30 * 3
+    assert updates['T = 70, 2×'] == updates['n = 16, 2×'] == 60 * 3
     assert perplexity['n = 4'] < perplexity[''] < perplexity['n = 16']
     assert perplexity['T = 10'] < perplexity[''] < perplexity['T = 70']
-    # With half the updates an epoch, twice the epochs make up for it.
+    # With less than half the updates an epoch, twice the epochs make up for it.
     assert perplexity['n = 16, 2×'] < 1.15 * perplexity[''] and perplexity['T = 70, 2×'] < 1.15 * perplexity['']
     assert perplexity['lr = 10'] > 2 * perplexity[''] and perplexity['lr = 1000'] > 10 * perplexity['']
+    assert perplexity['lr = 1000'] > load('exercise', '1_hyperparameters').vocab_size
     assert perplexity['h = 8'] > perplexity[''] > perplexity['h = 128'] > 0.8 * perplexity['']
+    # With a high perplexity a song has few different characters.
+    different = {name: len(set(song)) for name, song in songs.items()}
+    high, low = ({different[name] for name in songs if there(perplexity[name])}
+                 for there in (lambda p: p > 110, lambda p: p < 85))
+    assert max(high) < 7 < min(low) and len(different) == 11
 
 
 @pytest.mark.slow
@@ -266,7 +354,7 @@ def test_3_an_untrained_model_walks_in_a_cycle(finding):
     found = finding('3_untrained')
     assert all(found['untrained cycles']) and max(found['untrained cycles']) > 1
     assert 0.8 < found['share'] < 1 and 0.8 < found['b_q'] < 1
-    assert found['songs'][1] == '分开' + 200 * found['commonest']
+    assert found['commonest'] == ' ' and found['songs'][1] == '分开' + 200 * ' '
     assert len(set(found['songs'][0])) > 10 > len(set(found['songs'][1]))
 
 
@@ -291,7 +379,9 @@ def test_4_the_cost_grows_in_one_record_and_not_in_the_chapters_loop(finding):
     assert found['graph'] == {False: False, True: True}
     assert found['attached'] == 0 and found['kept'] > 0.01
     memory = {name: [mb for _, mb in row] for name, row in found['cost'].items()}
-    assert memory['attached'][-1] - memory['attached'][0] < 5
+    for name in 'detach', 'attached':
+        assert memory[name][-1] - memory[name][0] < 5
+    assert memory['retain_graph'][-1] - memory['retain_graph'][0] > 12
     assert memory['one record'][-1] - memory['one record'][0] > 20
 
 
@@ -323,6 +413,13 @@ def test_5_the_powers_of_w_hh_count_and_relu_needs_clipping(finding):
         assert found['ReLU', 100, 0.01, radius][-1] < guess
         assert math.isnan(found['ReLU', 10, None, radius][-1]) and math.isnan(found['ReLU', 1, None, radius][-1])
         assert found['tanh', 1, None, radius][-1] < guess
+    assert load('solution', '5_relu').START_RADII == (0.1, 0.9, 1.1)
+    for cell in 'ReLU', 'tanh':
+        for radius in 0.1, 0.9, 1.1:
+            assert found[cell, 100, 0.01, radius][-1] < guess and not found[cell, 10, None, radius][-1] < guess
+    # From the chapter's small radius both train at lr = 1 without clipping, slowly.
+    for cell in 'ReLU', 'tanh':
+        assert 1.2 * found[cell, 100, 0.01, 0.1][-1] < found[cell, 1, None, 0.1][-1] < guess
 
 
 @pytest.mark.slow

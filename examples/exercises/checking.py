@@ -1,7 +1,7 @@
 """What all the checks share: a line for each thing that was looked at, and what is wrong with it.
 
 A check is a generator. It yields `what, yours, right`, and may add the usual mistakes, each as a sentence with the
-value that it leads to:
+value that it leads to. What calls a student's function goes through `attempt`, so that an error is one line, too:
 
 >>> report([('2 + 3', 5, 5), ('|(3, 4)|', 7, 5, {'not 3 + 4: the squares add up': 7})])
 Traceback (most recent call last):
@@ -20,41 +20,75 @@ if 'mxnet' not in sys.modules:
 TOLERANCE = 1e-4        # of the largest entry; two engines that round differently agree to this
 
 
+def attempt(function, *arguments, **keywords):
+    """What a student's function returns; where it fails, the error itself, of which `judge` makes a sentence."""
+    try:
+        return function(*arguments, **keywords)
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        return error
+
+
+def how_many(found):
+    """How many values a function returned, in a tuple or a list.
+
+    >>> how_many((3, 4)), how_many(None)
+    (2, None)
+    """
+    if found is None or isinstance(found, Exception):
+        return found
+    return len(found) if isinstance(found, (tuple, list)) else f'{type(found).__name__}, 不是 not tuple / list'
+
+
+def failure(error):
+    """In words, and with the line of the student's function, which is the first below `attempt`."""
+    below = error.__traceback__ and error.__traceback__.tb_next
+    where = f'第 {below.tb_lineno} 行 in line {below.tb_lineno}: ' if below else ''
+    words = (str(error).splitlines() or [''])[-1]       # MXNet puts a traceback of its own before
+    return f'出错了 It failed: {where}{type(error).__name__}: {words}'
+
+
 def judge(yours, right):
     """Whether two values agree, and how well, in words.
 
     >>> judge(np.array([1, 2.5]), np.array([1, 2]))
-    (False, 'largest difference 0.5 at [1], where 2.5 should be 2')
-    >>> judge([2, 4], [1, 2])
-    (False, 'largest difference 2 at [1], where 4 should be 2 (all of it is 2 times what it should be)')
+    (False, '最大差 largest difference 0.5，在 at [1]：你的 yours 2.5，应是 right 2')
+    >>> judge([2, 4], [1, 2])[1]
+    '最大差 largest difference 2，在 at [1]：你的 yours 4，应是 right 2（都是 2 倍 each is 2 times the right value）'
     >>> judge(1.00001, 1)
-    (True, '近似 approximate, largest difference 1e-05')
+    (True, '近似 approximate，最大差 largest difference 1e-05')
     >>> judge('abc', 'abc')
     (True, '完全一致 exact')
     """
     if yours is None:
-        return False, 'None: 函数要 return does the function return something?'
+        return False, '函数没有 return？ Does the function return something?'
+    if isinstance(yours, Exception):
+        return False, failure(yours)
     if isinstance(right, (str, bool)):
-        return yours == right, '完全一致 exact' if yours == right else f'{yours!r} should be {right!r}'
+        same = isinstance(yours, type(right)) and yours == right
+        return same, '完全一致 exact' if same else f'你的 yours {yours!r}，应是 right {right!r}'
     try:
         yours, right = (np.array(x.asnumpy() if hasattr(x, 'asnumpy') else x, 'float64') for x in (yours, right))
     except (TypeError, ValueError):
-        return False, f'这不是数 this is no number and no array of numbers: {yours!r}'
+        return False, f'这不是数 This is no number and no array of numbers: {yours!r}'
     if yours.shape != right.shape:
-        return False, f'形状 shape {yours.shape} should be {right.shape}'
+        return False, f'形状 shape：你的 yours {yours.shape}，应是 right {right.shape}'
     with np.errstate(invalid='ignore'):
         difference = np.where(yours == right, 0, abs(yours - right))    # ∞ is equal to ∞
-    if not difference.any():
-        return True, '完全一致 exact'
-    if np.isfinite(difference).all() and difference.max() <= TOLERANCE * abs(right).max():
-        return True, f'近似 approximate, largest difference {difference.max():.3g}'
-    at = np.unravel_index(difference.argmax(), difference.shape)        # NaN counts as the largest
-    place = f' at [{", ".join(map(str, at))}]' if at else ''
-    words = f'largest difference {difference[at]:.3g}{place}, where {yours[at]:.5g} should be {right[at]:.5g}'
-    if right.size > 1 and right.any():
-        factor = (yours * right).sum() / (right * right).sum()
-        if abs(yours - factor * right).max() <= TOLERANCE * abs(yours).max():
-            words += f' (all of it is {factor:.4g} times what it should be)'
+        if not difference.any():
+            return True, '完全一致 exact'
+        # Of the finite entries: an ∞ is exact or wrong, and excuses no other entry.
+        if difference.max() <= TOLERANCE * abs(right[np.isfinite(right)]).max(initial=0):
+            return True, f'近似 approximate，最大差 largest difference {difference.max():.3g}'
+        at = np.unravel_index(difference.argmax(), difference.shape)    # NaN counts as the largest
+        place = f'，在 at [{", ".join(map(str, at))}]' if at else ''
+        words = (f'最大差 largest difference {difference[at]:.3g}{place}：'
+                 f'你的 yours {yours[at]:.5g}，应是 right {right[at]:.5g}')
+        if right.size > 1 and right.any():
+            factor = (yours * right).sum() / (right * right).sum()
+            if abs(yours - factor * right).max() <= TOLERANCE * abs(yours).max():
+                words += f'（都是 {factor:.4g} 倍 each is {factor:.4g} times the right value）'
     return False, words
 
 
@@ -80,3 +114,7 @@ def report(lines, prediction=None):
     if wrong:
         sys.exit(f'还有 {wrong} 处不对。 Still wrong: {wrong}.')
     print('✓ 全对了。 All right.')
+    program = os.path.basename(sys.argv[0])
+    if program.startswith('exercise_'):
+        solution = program.replace('exercise', 'solution')
+        print(f'现在运行 {solution}，和你的预测比一比。 Now run {solution} and compare with your prediction.')

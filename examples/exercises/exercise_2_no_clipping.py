@@ -10,7 +10,7 @@
 先预测 Predict first
     不裁剪，lr = 100 会怎样？lr 要多小才行？ Without clipping, what happens at lr = 100? Which lr is small enough?
 """
-from checking import report  # before MXNet is imported
+from checking import attempt, report  # before MXNet is imported
 
 # isort: split
 import random
@@ -27,19 +27,29 @@ ctx, num_hiddens, num_steps, batch_size = mx.cpu(), 32, 35, 8
 
 
 def new_params():
-    """The parameters to begin with, always the same, as are the mini-batches after it. To be used as it is."""
+    """开始时的参数；每次都一样，后面的小批量也一样。已写好，直接用。
+
+    The parameters to begin with, always the same, as are the mini-batches after it. To be used as it is.
+    """
     random.seed(0)
     mx.random.seed(0)
     return d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
 
 
 def train(lr, clipping_theta, num_epochs):
-    """Begin with `new_params()`; random sampling -> the perplexity of each epoch, a list. Use `fused.train_epoch`."""
+    """从 `new_params()` 开始，随机采样 -> 列表：每个周期的困惑度。用 `fused.train_epoch`。
+
+    Begin with `new_params()`; random sampling -> a list, the perplexity of each epoch. Use `fused.train_epoch`.
+    """
     raise NotImplementedError('train: 每个周期调用一次 fused.train_epoch call it once an epoch')
 
 
 def effective_lr(lr, clipping_theta, norm):
-    """The number a, such that the update is param ← param − a · g, with g the gradient *before* it is clipped."""
+    """一个数 a，使得更新是 param ← param − a · g，g 是裁剪*之前*的梯度。θ 是 None 就是不裁剪。
+
+    The number a, such that the update is param ← param − a · g, with g the gradient *before* it is clipped. With
+    θ = None nothing is clipped.
+    """
     raise NotImplementedError('effective_lr: 由 lr, θ 和 ‖g‖ from lr, θ and ‖g‖')
 
 
@@ -48,10 +58,10 @@ def check(train, effective_lr):
         params = new_params()
         right = [d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
                                  True, num_steps, lr, theta, batch_size) for _ in range(2)]
-        yield f'train({lr}, {theta}, 2)', train(lr, theta, 2), right
+        yield f'train({lr}, {theta}, 2)', attempt(train, lr, theta, 2), right
     for lr, theta, norm, right in [(100, 0.01, 0.5, 2), (100, 0.01, 0.005, 100), (3, None, 0.5, 3)]:
         mistakes = {'短的梯度不动。 A short gradient is left as it is.': lr * theta / norm} if theta else {}
-        yield f'effective_lr({lr}, {theta}, {norm})', effective_lr(lr, theta, norm), right, mistakes
+        yield f'effective_lr({lr}, {theta}, {norm})', attempt(effective_lr, lr, theta, norm), right, mistakes
 
 
 if __name__ == '__main__':

@@ -12,7 +12,7 @@
     参数是随机的。第 0 首歌每个字都随机吗？第 1 首呢？
     The parameters are random. Is each character of song 0 random, too? And of song 1?
 """
-from checking import report  # before MXNet is imported
+from checking import attempt, how_many, report  # before MXNet is imported
 
 # isort: split
 import random
@@ -30,24 +30,30 @@ ctx = mx.cpu()
 
 
 def new_params(seed):
-    """The parameters to begin with; they, and the mini-batches after it, depend on the seed. To be used as it is."""
+    """开始时的参数；它们和后面的小批量都由 seed 决定。已写好，直接用。
+
+    The parameters to begin with; they, and the mini-batches after it, depend on the seed. To be used as it is.
+    """
     random.seed(seed)
     mx.random.seed(seed)
     return d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
 
 
 def songs(num_epochs, num_chars, seed=0):
-    """Begin with `new_params(seed)` -> num_epochs + 1 songs, each 分开 and num_chars characters more.
+    """从 `new_params(seed)` 开始 -> 列表：num_epochs + 1 首歌，每首是 分开 再加 num_chars 个字。第 0 首在训练之前。
 
-    Song 0 is the untrained one. Sampling is random. Use `fused.train_epoch` and `fused.predict_rnn`.
+    Begin with `new_params(seed)` -> a list of num_epochs + 1 songs, each 分开 and num_chars characters more. Song 0 is
+    the untrained one. 随机采样 Sampling is random. 用 Use `fused.train_epoch`, `fused.predict_rnn`.
     """
     raise NotImplementedError('songs: 先写, 再训练, 再写 … write, train, write, …')
 
 
 def cycle(song):
-    """The smallest p such that the last p characters stand there three times in a row; 0 where there is none.
+    """最小的 p，使得歌的结尾是同样的 p 个字连着三次；没有就是 0。
 
-    cycle('分开天地天地天地') is 2, cycle('分开天地人') is 0.
+    The smallest p such that the last p characters stand there three times in a row; 0 where there is none.
+
+    cycle('分开天地天地天地') == 2, cycle('分开天地人') == 0
     """
     raise NotImplementedError('cycle: 从 p = 1 开始试 try p = 1 first')
 
@@ -55,7 +61,7 @@ def cycle(song):
 def check(songs, cycle):
     for song, p in [('分开天地天地天地', 2), ('分开天地人', 0), ('天天天', 1), ('天天', 0), ('天天地天天地天天地', 3),
                     ('天地天地天地人', 0), ('天天天天天天', 1)]:
-        yield f'cycle({song!r})', cycle(song), p
+        yield f'cycle({song!r})', attempt(cycle, song), p
 
     params = new_params(1)
     right = []
@@ -64,9 +70,9 @@ def check(songs, cycle):
                                      idx_to_char, char_to_idx))
         d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, True,
                         num_steps, lr, clipping_theta, batch_size)
-    found = songs(2, 5, seed=1)
-    yield '几首歌 the number of songs', len(found or ()), 3
-    for i, (yours, should) in enumerate(zip(found or (), right)):
+    found = attempt(songs, 2, 5, seed=1)
+    yield '几首歌 the number of songs', how_many(found), 3
+    for i, (yours, should) in enumerate(zip(found if isinstance(found, (tuple, list)) else (), right)):
         mistakes = {'这首是再训练一个周期以后的。 That is the song of one epoch later.': right[i + 1]} if i < 2 else {}
         yield f'第 {i} 首 song {i}', yours, should, mistakes
 

@@ -16,7 +16,7 @@
     `one_by_one` 分离和不分离，梯度差多少？时间呢？
     `one_by_one` with and without `detach`: how far apart are the gradients? And the times?
 """
-from checking import report  # before MXNet is imported
+from checking import attempt, report  # before MXNet is imported
 
 # isort: split
 import rnn_scratch as d2l
@@ -29,26 +29,37 @@ PREDICTION = ''
 
 
 def loss(X, Y, state, params):
-    """The mean cross-entropy of one mini-batch, as in the chapter, and the state after it. To be used as it is."""
+    """一个小批量的平均交叉熵，和之后的状态。已写好，直接用。
+
+    The mean cross-entropy of one mini-batch, as in the chapter, and the state after it. To be used as it is.
+    """
     outputs, state = d2l.rnn(d2l.to_onehot(X, len(params[4])), state, params)
     return SoftmaxCrossEntropyLoss()(nd.concat(*outputs, dim=0), Y.T.reshape((-1,))).mean(), state
 
 
 def one_by_one(mini_batches, state, params, detach, retain_graph=False):
-    """Call `l.backward(retain_graph=retain_graph)` for each of the X, Y. What is left in `.grad` at the end counts."""
+    """对每一对 X, Y 调用一次 `l.backward(retain_graph=retain_graph)`。检查的是最后留在 `.grad` 里的值。
+
+    Call `l.backward(retain_graph=retain_graph)` for each of the X, Y. What is left in `.grad` at the end counts.
+    """
     raise NotImplementedError('one_by_one: 循环 for X, Y in mini_batches, 每次一个 record 和一个 backward one of each')
 
 
 def all_at_once(mini_batches, state, params):
-    """Call `backward` once, on the sum of the losses of all the X, Y. What is left in `.grad` at the end counts."""
+    """只调用一次 `backward`，对所有 X, Y 的损失之和。检查的是最后留在 `.grad` 里的值。
+
+    Call `backward` once, on the sum of the losses of all the X, Y. What is left in `.grad` at the end counts.
+    """
     raise NotImplementedError('all_at_once: 整个循环在一个 record 里 the whole loop in one record')
 
 
 def gradients(function, mini_batches, state, params, *more):
-    """What a function leaves in the `.grad` of the five parameters, end to end as one vector."""
+    """What a function leaves in the `.grad` of the five parameters, end to end as one vector; or how it failed."""
     for param in params:
         param.grad[:] = 0
-    function(mini_batches, state, params, *more)
+    outcome = attempt(function, mini_batches, state, params, *more)
+    if isinstance(outcome, Exception):
+        return outcome
     return nd.concat(*[param.grad.reshape((-1,)) for param in params], dim=0)
 
 

@@ -14,7 +14,7 @@
     On the way from H_35 back to H_0, how often is the gradient multiplied by W_hh? What is left of it with spectral
     radius 0.9, and with 1.1?
 """
-from checking import report  # before MXNet is imported
+from checking import attempt, how_many, report  # before MXNet is imported
 
 # isort: split
 import rnn_scratch as d2l
@@ -26,12 +26,18 @@ PREDICTION = ''
 
 
 def relu_rnn(inputs, state, params):
-    """The chapter's cell, `d2l.rnn`, with ReLU (`nd.relu`) where tanh stood."""
+    """书里的 `d2l.rnn`，把 tanh 换成 ReLU (`nd.relu`) -> T 个输出，状态 (H,)。
+
+    The chapter's `d2l.rnn`, with ReLU (`nd.relu`) where tanh stood -> a list of T outputs, and the state (H,).
+    """
     raise NotImplementedError('relu_rnn: 像 like rnn_scratch/model.py')
 
 
 def scaled(W_hh, radius):
-    """A NumPy array (h, h) -> the same times a number, so that its spectral radius is `radius`: np.linalg.eigvals."""
+    """NumPy 数组 (h, h) -> 它乘一个数，使谱半径是 `radius`。用 np.linalg.eigvals。
+
+    A NumPy array (h, h) -> the same times a number, so that its spectral radius is `radius`. Use np.linalg.eigvals.
+    """
     raise NotImplementedError('scaled: 乘一个数 times a number')
 
 
@@ -51,18 +57,25 @@ def check(relu_rnn, scaled):
     rng = np.random.RandomState(0)
     params = [nd.array(rng.normal(size=shape)) for shape in [(V, h), (h, h), (h,), (h, V), (V,)]]
     X, H_0 = nd.array(rng.randint(V, size=(n, T))), nd.array(rng.normal(size=(n, h)))
-    outputs, (H,) = relu_rnn(d2l.to_onehot(X, V), (H_0,), params)
+    found = attempt(relu_rnn, d2l.to_onehot(X, V), (H_0,), params)
+    yield 'relu_rnn: 几个结果 the number of results', how_many(found), 2
+    outputs, state = found if how_many(found) == 2 else ((), ())
     right, right_H = gluon_outputs(X, H_0, params, 'relu')
     tanh, tanh_H = gluon_outputs(X, H_0, params, 'tanh')
-    yield 'outputs, beside gluon.rnn.RNN', nd.stack(*outputs), right, {
-        '这还是 tanh。 This is still tanh.': tanh,
-        'ReLU 也作用在输出上了。 ReLU went over the outputs, too.': nd.relu(right)}
-    yield 'state, beside gluon.rnn.RNN', H, right_H, {'这还是 tanh。 This is still tanh.': tanh_H}
+    if how_many(found) == 2:
+        yield 'outputs: 几个 how many', how_many(outputs), T
+        yield 'state: 一个元组 a tuple (H,)', how_many(state), 1
+    if how_many(outputs) == T:
+        yield 'outputs, beside gluon.rnn.RNN', attempt(nd.stack, *outputs), right, {
+            '这还是 tanh。 This is still tanh.': tanh,
+            'ReLU 也作用在输出上了。 ReLU went over the outputs, too.': nd.relu(right)}
+    if how_many(state) == 1:
+        yield 'state, beside gluon.rnn.RNN', state[0], right_H, {'这还是 tanh。 This is still tanh.': tanh_H}
 
     W = rng.normal(size=(h, h))
     radius = abs(np.linalg.eigvals(W)).max()
     for wanted in 0.9, 1.1:
-        yield f'scaled(W, {wanted})', scaled(W, wanted), wanted / radius * W, {
+        yield f'scaled(W, {wanted})', attempt(scaled, W, wanted), wanted / radius * W, {
             '那是最大的奇异值。 That is the largest singular value.': wanted / np.linalg.norm(W, 2) * W,
             '特征值是复数：要绝对值。 Eigenvalues are complex: take the absolute value.':
                 wanted / np.linalg.eigvals(W).real.max() * W}

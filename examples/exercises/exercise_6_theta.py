@@ -11,7 +11,7 @@
     梯度被裁剪时，一次更新走多远？用 lr 和 θ 写出来。
     Where the gradient is clipped, how far does one update go? Write it with lr and θ.
 """
-from checking import report  # before MXNet is imported
+from checking import attempt, report  # before MXNet is imported
 
 # isort: split
 import random
@@ -29,17 +29,26 @@ ctx = mx.cpu()
 
 
 def new_lr(lr, theta, new_theta):
-    """The learning rate for new_theta, such that clipped steps stay as they were with lr and theta."""
+    """换成 new_theta 以后的学习率，使裁剪过的每一步和用 lr, theta 时一样。
+
+    The learning rate for new_theta, such that clipped steps stay as they were with lr and theta.
+    """
     raise NotImplementedError('new_lr: 由 lr, θ 和新的 θ from lr, θ and the new θ')
 
 
 def step_length(before, after):
-    """The Euclidean length of the step from one list of arrays to another, all arrays end to end as one vector."""
+    """从一组数组到另一组走了多远：所有数组连成一个向量，求差的欧氏长度。
+
+    The Euclidean length of the step from one list of arrays to another, all arrays end to end as one vector.
+    """
     raise NotImplementedError('step_length: 像 grad_clipping 里的范数 like the norm in grad_clipping')
 
 
 def train(lr, clipping_theta, num_epochs, num_chars=None):
-    """The parameters before, the parameters after, and the perplexities. To be used as it is."""
+    """训练之前的参数，之后的参数，困惑度。已写好，直接用。
+
+    The parameters before, the parameters after, and the perplexities. To be used as it is.
+    """
     random.seed(0)
     mx.random.seed(0)
     params = d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
@@ -52,21 +61,21 @@ def train(lr, clipping_theta, num_epochs, num_chars=None):
 
 def check(new_lr, step_length):
     for lr, theta, new_theta, right in [(100, 0.01, 0.1, 10), (100, 0.01, 0.001, 1000), (30, 0.1, 0.05, 60)]:
-        yield f'new_lr({lr}, {theta}, {new_theta})', new_lr(lr, theta, new_theta), right, {
+        yield f'new_lr({lr}, {theta}, {new_theta})', attempt(new_lr, lr, theta, new_theta), right, {
             'lr 没变，每一步的长短就变了。 With the same lr each step has another length.': lr,
             '反了：θ 大，步就长。 The other way round: a larger θ makes longer steps.': lr * new_theta / theta}
     _, right, _ = train(100, 0.01, 1)
-    _, yours, _ = train(new_lr(100, 0.01, 0.002), 0.002, 1)
-    yield '训练一个周期后的 W_hq, θ = 0.002 W_hq after one epoch', yours[3], right[3]
+    yours = attempt(lambda: train(new_lr(100, 0.01, 0.002), 0.002, 1)[1][3])
+    yield 'θ = 0.002：一个周期后的 W_hq / W_hq after one epoch', yours, right[3]
 
     arrays = [mx.nd.array([[3, 0], [0, 0]]), mx.nd.array([4])]
     zeros = [array * 0 for array in arrays]
-    yield 'step_length: 3 和 and 4', step_length(zeros, arrays), 5, {
+    yield 'step_length: 3 和 and 4', attempt(step_length, zeros, arrays), 5, {
         '不是各个长度的和：相加的是平方。 Lengths do not add up, their squares do.': 7,
         '还要开方。 The square root is missing.': 25}
-    yield 'step_length: 没动 no step', step_length(arrays, arrays), 0
+    yield 'step_length: 没动 no step', attempt(step_length, arrays, arrays), 0
     before, after, _ = train(100, 0.01, 1, num_chars=num_steps * batch_size + 1)
-    yield 'step_length: 一个小批量, lr = 100, θ = 0.01 one mini-batch', step_length(before, after), 1
+    yield 'step_length: 一个小批量, lr = 100, θ = 0.01 one mini-batch', attempt(step_length, before, after), 1
 
 
 if __name__ == '__main__':

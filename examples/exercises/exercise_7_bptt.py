@@ -1,8 +1,9 @@
 """练习 7：手写通过时间反向传播。 Exercise 7: back-propagation through time by hand.
 
 任务 Task
-    前向计算已经写好。不用 autograd，只用 NumPy，写出五个参数的梯度。
-    The way there is written. Write the way back: the gradients of the five parameters, in NumPy, without autograd.
+    前向计算已经写好。请写反向计算：不用 autograd，只用 NumPy，求五个参数的梯度。
+    The forward pass is written. Write the backward pass: the gradients of the five parameters, in NumPy, without
+    autograd.
 
         Z_t = X_t W_xh + H_{t-1} W_hh + b_h        H_t = tanh(Z_t)        O_t = H_t W_hq + b_q
         L = T n 个预测的交叉熵的平均 the mean of the T n cross-entropies
@@ -18,7 +19,7 @@
 卡住了 Stuck?
     书的 6.6 节；rnn_scratch/beyond/fused.py 里的 `backward`。 Section 6.6 of the book; `backward` in that file.
 """
-from checking import report  # before MXNet is imported
+from checking import attempt, how_many, report  # before MXNet is imported
 
 # isort: split
 import rnn_scratch as d2l
@@ -33,7 +34,10 @@ NAMES = ['W_xh', 'W_hh', 'b_h', 'W_hq', 'b_q']
 
 
 def gradients(X, Y, H_0, params):
-    """X, Y: indices (n, T); H_0 (n, h); params: five NumPy arrays -> five arrays, in the shapes of the parameters."""
+    """X, Y：索引 (n, T)；H_0 (n, h)；params：五个 NumPy 数组 -> 五个梯度，形状和参数一样。
+
+    X, Y: indices (n, T); H_0 (n, h); params: five NumPy arrays -> five gradients, in the shapes of the parameters.
+    """
     W_xh, W_hh, b_h, W_hq, b_q = params
     n, T = X.shape
     Hs, Ps = [H_0], []              # Hs[t] is H_t; Ps[t - 1] are the probabilities of step t
@@ -41,25 +45,35 @@ def gradients(X, Y, H_0, params):
         Hs.append(np.tanh(W_xh[X[:, t]] + Hs[-1] @ W_hh + b_h))     # (n, h)
         P = np.exp(Hs[-1] @ W_hq + b_q)
         Ps.append(P / P.sum(axis=1, keepdims=True))                 # (n, q)
-    raise NotImplementedError('gradients: 从 ∂L/∂O_t 走回五个参数 the way back, from ∂L/∂O_t to the five parameters')
+    raise NotImplementedError('gradients: 反向计算, 从 ∂L/∂O_t 到五个参数 the backward pass, from ∂L/∂O_t to all five')
 
 
-def autograd_gradients(X, Y, H_0, params, through_time=True):
-    """The same by MXNet, in the same precision. Without `through_time` each step takes its state as a constant."""
-    params = [nd.array(param, dtype=param.dtype) for param in params]
-    for param in params:
-        param.attach_grad()
+def autograd_gradients(X, Y, H_0, params, through_time=True, added_once=False):
+    """The same by MXNet, in the same precision, and with two usual mistakes.
+
+    Without `through_time` each step takes its state as a constant. With `added_once` a character that occurs twice in
+    a step counts once for W_xh.
+    """
+    W_xh, W_hh, b_h, W_hq, b_q = params = [nd.array(param, dtype=param.dtype) for param in params]
     state = (nd.array(H_0, dtype=H_0.dtype),)
+    Zs = [nd.zeros_like(state[0]) for _ in X.T]     # zeros, added to Z_t, so that their gradient is ∂L/∂Z_t
+    for array in params + Zs:
+        array.attach_grad()
     outputs = []
     with autograd.record():
-        for X_t in d2l.to_onehot(nd.array(X), len(params[0])):
+        for X_t, Z in zip(d2l.to_onehot(nd.array(X), len(W_xh)), Zs):
             if not through_time:
                 state = (state[0].detach(),)
-            (O,), state = d2l.rnn([X_t.astype(H_0.dtype)], state, params)
+            (O,), state = d2l.rnn([X_t.astype(H_0.dtype)], state, (W_xh, W_hh, b_h + Z, W_hq, b_q))
             outputs.append(O)
         l = SoftmaxCrossEntropyLoss()(nd.concat(*outputs, dim=0), nd.array(Y.T.reshape(-1))).mean()
     l.backward()
-    return [param.grad.asnumpy() for param in params]
+    grads = [param.grad.asnumpy() for param in params]
+    if added_once:
+        grads[0] = np.zeros_like(grads[0])
+        for x, Z in zip(X.T, Zs):
+            grads[0][x] += Z.grad.asnumpy()
+    return grads
 
 
 def check(gradients):
@@ -68,13 +82,17 @@ def check(gradients):
     rng = np.random.RandomState(0)
     params = [rng.normal(size=shape) / 2 for shape in [(V, h), (h, h), (h,), (h, V), (V,)]]
     X, Y, H_0 = rng.randint(V, size=(n, T)), rng.randint(V, size=(n, T)), rng.normal(size=(n, h))
-    found = gradients(X, Y, H_0, params)
-    yield '几个数组 the number of arrays', len(found or ()), 5
+    found = attempt(gradients, X, Y, H_0, params)
+    yield '几个数组 the number of arrays', how_many(found), 5
     right = autograd_gradients(X, Y, H_0, params)
     one_way = autograd_gradients(X, Y, H_0, params, through_time=False)
-    for name, yours, should, short in zip(NAMES, found or (), right, one_way):
-        yield name, yours, should, {
-            '少了一条路：H_t 还经过 Z_{t+1} 影响 L。 One way is missing: H_t also reaches L through Z_{t+1}.': short}
+    once = autograd_gradients(X, Y, H_0, params, added_once=True)
+    for i, (name, yours) in enumerate(zip(NAMES, found if isinstance(found, (tuple, list)) else ())):
+        yield name, yours, right[i], {
+            '少了一条路：H_t 还经过 Z_{t+1} 影响 L。\n'
+            '    One way is missing: H_t also reaches L through Z_{t+1}.': one_way[i],
+            '一步里同一个字出现两次，`dW[X_t] += dZ` 只加一次；用 np.add.at。\n'
+            '    Where a character occurs twice in one step, `dW[X_t] += dZ` adds once; use np.add.at.': once[i]}
 
 
 if __name__ == '__main__':

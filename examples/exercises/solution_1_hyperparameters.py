@@ -53,14 +53,20 @@ def finding():
         perplexity, seconds, song = measure(**change)
         num_updates = change.get('num_epochs', 30) * updates(
             len(corpus_indices), change.get('num_steps', 35), change.get('batch_size', 8))
-        found[name] = perplexity, num_updates
-        print(f'{name:12}{num_updates:12}{seconds:16.3f}{perplexity:16.4g}    {song}')
-    print('发现：梯度都被裁剪，每次更新走的路一样长 (lr θ)。所以先看更新了几次：n 或 T 加倍，次数减半，困惑度变差；\n'
-          '把周期数也加倍，就追上了。lr 太小走不到，太大在谷底乱跳。h 大一些好一些，也慢一些。\n'
-          'Finding: each step is clipped, so all are equally long (lr θ), and the number of updates comes first.\n'
-          'Twice n or T is half the updates, and a worse perplexity; twice the epochs make up for it.\n'
-          'With a small lr it does not arrive; with a large one it jumps about. A larger h is a little better, and '
-          'slower.')
+        found[name] = perplexity, num_updates, seconds, song
+        print(f'{name:12}{num_updates:12}{seconds:16.3f}{perplexity:16.4g}    {song.replace(" ", "␣")}')
+    print('发现：第一行里，每次的梯度都被裁剪（练习 2 量过 ‖g‖），每次走的路一样长：lr θ。所以先看更新了几次。\n'
+          'n 或 T 加倍，次数少一半以上（每个周期 7 → 3），困惑度变差；周期数也加倍，就追上了。\n'
+          'lr = 10 走不到；lr = 1000 学坏了，比乱猜还差。h 大一些好一些。\n'
+          '时间：h 大，更新的次数多，一个周期就慢。\n'
+          '歌（␣ 是空格）：困惑度高，就只重复几个字；困惑度低，不同的字就多，有了短语。\n'
+          'Finding: in the first row each gradient is clipped (exercise 2 measures ‖g‖), so each step has the length '
+          'lr θ,\nand the number of updates comes first. Twice n or T is less than half the updates (7 → 3 an epoch), '
+          'and a worse\nperplexity; twice the epochs make up for it. lr = 10 does not arrive; lr = 1000 goes wrong, '
+          'and ends worse than\na guess. A larger h is a little better.\n'
+          'Time: a larger h, or more updates, makes an epoch slower.\n'
+          'Songs (␣ is a space): with a high perplexity a few characters come again and again; with a low one there '
+          'are\nmore of them, and phrases.')
     return found
 
 

@@ -57,11 +57,15 @@ def finding():
     found['rates'] = rates
     print(f'裁剪时的 ‖g‖ with clipping: {min(found["norms"]):.2f} … {max(found["norms"]):.2f}; '
           f'实际的学习率 effective lr: {rates[0]:.2f} … {rates[-1]:.2f}, 中位数 median {rates[len(rates) // 2]:.2f}\n'
-          '发现：不裁剪，lr = 100 从第一个周期起就比乱猜还差。lr = 1 能训练，但是慢：一个学习率要照顾最坏的一步。\n'
+          '发现：不裁剪，lr = 100 从第一个周期起就比乱猜还差。\n'
+          'lr = 10 和 3 也失败。lr = 1 能训练，但是慢：一个学习率要照顾最坏的一步。\n'
+          '（这里 h = 32，2,000 字。walkthrough 里 h = 256、一万字，lr = 1 会炸：够小的 lr 要看模型。）\n'
           '裁剪时 lr = 100 并不大：实际的学习率是 lr θ / ‖g‖，梯度大时自动变小，梯度小时变大。\n'
-          'Finding: without clipping lr = 100 is worse than a guess from the first epoch on. lr = 1 works, slowly: one '
-          'rate\nmust suit the worst step. With clipping lr = 100 is not large: what counts is lr θ / ‖g‖, which falls '
-          'where\nthe gradient is large, and rises where it is small.')
+          'Finding: without clipping lr = 100 is worse than a guess from the first epoch on. lr = 10 and 3 fail, too.\n'
+          'lr = 1 works, slowly: one rate must suit the worst step. (Here h = 32 and 2,000 characters. In the '
+          'walk-through,\nwith h = 256 and 10,000, lr = 1 explodes: which lr is small enough depends on the model.)\n'
+          'With clipping lr = 100 is not large: what counts is lr θ / ‖g‖, which falls where the gradient is large, '
+          'and\nrises where it is small.')
     return found
 
 

@@ -66,7 +66,8 @@ def finding():
     cells = [('ReLU', relu_rnn), ('tanh', d2l.rnn)]
     rng = np.random.RandomState(0)
     found = {}
-    print('梯度从 H_35 传到 H_0，变成几倍 The gradient from H_35 back to H_0: how many times as long '
+    print('梯度从 H_35 传到 H_0，乘 35 次 W_hh（到 H_1 是 34 次），变成几倍\n'
+          'The gradient from H_35 back to H_0, 35 times W_hh (34 to H_1): how many times as long '
           f'(0.9³⁵ = {0.9 ** 35:.4f}, 1.1³⁵ = {1.1 ** 35:.1f})\n'
           f'{"W_hh":14}{"谱半径 radius":>14}' + ''.join(f'{radius:>10}' for radius in RADII))
     for name, W_hh in [('> 0', abs(rng.normal(size=(64, 64)))), ('~ N(0, σ²)', rng.normal(size=(64, 64)))]:
@@ -85,13 +86,16 @@ def finding():
                   + ''.join(f'{found[cell, lr, theta, radius][-1]:10.3g}' for radius in START_RADII))
     print('发现：W_hh > 0 时，ReLU 的斜率处处是 1，梯度按谱半径的 35 次方变：0.9 消失，1.1 爆炸。斜率不是全部，\n'
           '还有 W_hh 的幂。W_hh 有正有负时，一部分单元关着，爆炸要更大的谱半径。tanh 会饱和，斜率变小，状态不超过 1；\n'
-          'ReLU 没有上限：不裁剪，谱半径 0.9 和 1.1 的训练都失败 (nan)，裁剪以后能训练。所以 ReLU 更需要裁剪。\n'
+          'ReLU 没有上限。从 0.9 或 1.1 开始，不裁剪，lr = 1：tanh 能训练，ReLU 失败 (nan)；lr = 10：两个都失败。\n'
+          '从 0.1 开始（书里的 W_hh 约 0.16），lr = 1：ReLU 不裁剪也能训练，但是慢；lr = 10 也失败。\n'
+          '有裁剪的两行，每一列都能训练。所以 ReLU 更需要裁剪。\n'
           'Finding: with W_hh > 0 the slope of ReLU is 1 everywhere, and the gradient changes as the 35th power of '
           'the radius:\nwith 0.9 it vanishes, with 1.1 it explodes. The slope is not all: the powers of W_hh count.\n'
           'With W_hh of both signs some units are off, and it takes a larger radius to explode.\n'
-          'tanh saturates: its slope falls, and its state stays below 1. ReLU has no upper limit: without clipping the '
-          'training\nfrom radius 0.9 or 1.1 fails (nan), with clipping it goes on. So ReLU needs clipping more, not '
-          'less.')
+          'tanh saturates: its slope falls, and its state stays below 1. ReLU has no upper limit.\n'
+          'From radius 0.9 or 1.1, without clipping, lr = 1: tanh trains, ReLU fails (nan); lr = 10: both fail.\n'
+          "From 0.1 (the chapter's W_hh has 0.16), lr = 1: ReLU trains without clipping, but slowly; lr = 10 fails "
+          'there, too.\nWith clipping both train from every radius. So ReLU needs clipping more, not less.')
     return found
 
 

@@ -29,9 +29,11 @@ def finding():
         print(f'{lr:6g}{theta:8g}{lr * theta:8g}{found[lr, theta][0]:24.4f}{perplexities[-1]:22.6g}')
     print('发现：裁剪过的一步长 lr θ，方向是梯度的反方向。lr θ 不变，训练就不变。\n'
           'θ 比 ‖g‖ 还大时，不再裁剪，只剩下 lr。书里 100 × 0.01 = 1：每一步长 1。\n'
+          '最后两行：lr θ = 0.1 太慢，= 100 就毁了。\n'
           'Finding: a clipped step has length lr θ, straight against the gradient. With the same lr θ the training is '
           'the same.\nWhere θ is larger than ‖g‖ nothing is clipped, and lr alone counts. '
-          'In the chapter 100 × 0.01 = 1: each step has length 1.')
+          'In the chapter 100 × 0.01 = 1: each step has length 1.\n'
+          'The last two rows: lr θ = 0.1 is too slow, 100 ruins it.')
     return found
 
 
