@@ -163,8 +163,11 @@ def save_checkpoint(path, checkpoint):
                       'there; save to another place, or make room.') from error
 
 
-def write_whole(path, content):
-    """Put bytes into a file in one step: before it, the old file is there, after it, the new one."""
+def write_whole(path, content, is_new=False):
+    """Put bytes into a file in one step: before it, the old file is there, after it, the new one.
+
+    With `is_new` there must be no old one: FileExistsError.
+    """
     temporary = path.with_name(f'.{path.name}-{uuid.uuid4().hex}.tmp')
     try:
         with open(temporary, 'xb') as file:
@@ -173,7 +176,10 @@ def write_whole(path, content):
             os.fsync(file.fileno())
         if temporary.read_bytes() != content:
             raise OSError('other bytes came back than were written')
-        os.replace(temporary, path)
+        if is_new:
+            put_new(temporary, path)
+        else:
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
@@ -181,6 +187,21 @@ def write_whole(path, content):
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def put_new(temporary, path):
+    """Give a complete file its name in one step, unless there is a file of that name."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:     # a file system without hard links, as on a USB stick: take the name first, then the place
+        open(path, 'x').close()
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            path.unlink()
+            raise
 
 
 def versions():
