@@ -375,12 +375,11 @@ def check_can_export(cell, layers, framework):
     """`layers` has the cells for which the framework has a layer that computes the same."""
     if cell == 'gru' and cell not in layers:
         raise ValueError(f"The book's GRU is not the GRU of {framework}, which would compute something else with these "
-                         'weights: export it to ONNX, which has both, or see docs/leaving-mxnet.md for its equations in '
-                         f'{framework}.')
+                         'weights: export it to ONNX, which has both, or write its equations as docs/leaving-mxnet.md '
+                         'shows.')
     if cell not in layers:
-        raise ValueError(f'The cell {cell!r} of this checkpoint is not one of {sorted(layers)}, which can be exported to '
-                         f'{framework}: write your cell again there, and read its arrays from the checkpoint, which is '
-                         'a safetensors file.')
+        raise ValueError(f'The cell {cell!r} of this checkpoint is not one of {sorted(layers)}, which {framework} has: '
+                         'write your cell again there, and read its arrays from the checkpoint, a safetensors file.')
 
 
 def check_float32(arrays):

@@ -6,6 +6,7 @@ Each folder in it has songs-pytorch.safetensors or songs.onnx, or both, task.npz
 programs to run there. The answers are put beside them: pytorch.npz, onnx.npz, and what each program has printed.
 """
 import contextlib
+import json
 import os
 import runpy
 import sys
@@ -21,7 +22,7 @@ def in_pytorch(path):
     from torch import nn
 
     with safe_open(path, 'pt') as file:
-        layer = file.metadata()['layer']
+        layer = json.loads(file.metadata()['rnn_scratch'])['layer']
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
 
     class Songs(nn.Module):

@@ -37,16 +37,18 @@ MODELS = [(cell, seed) for cell in CELLS for seed in [1, 2, 'trained']]
 def make_model(cell, seed):
     """With weights that open and close the gates, and with biases; or after a few epochs of a song."""
     mx.random.seed(3 if seed == 'trained' else seed)
-    rnn, get_params, init_rnn_state, _ = CELLS[cell]
+    rnn, get_params, init_rnn_state, symbols = CELLS[cell]
     V, params, perplexities = len(VOCABULARY), get_params(len(VOCABULARY), H, len(VOCABULARY), mx.cpu()), [9.5]
     if seed == 'trained':
         song = [VOCABULARY.index(char) for char in SONG]
         perplexities = [d2l.train_epoch(rnn, params, init_rnn_state, H, V, mx.cpu(), song, False, 10, 2, 1, 4)
-                        for _ in range(8)]
+                        for _ in range(15)]
         assert perplexities[-1] < 12 < perplexities[0]
     else:
-        for param in params:
-            param[:] = nd.random.normal(scale=0.25 if cell == 'relu' else 0.8, shape=param.shape)
+        for symbol, param in zip(symbols, params):
+            # From H to H not so large that a rounding error grows with each step.
+            scale = 1 if symbol[1:3] == '_x' or symbol == 'W_hq' else 0.25
+            param[:] = nd.random.normal(scale=scale, shape=param.shape)
     return Checkpoint(params, perplexities, VOCABULARY, H, cell)
 
 
@@ -69,7 +71,7 @@ def tasks():
 def answers(models, tasks, tmp_path_factory):
     """A folder for each model, with what PyTorch, ONNX Runtime and the programs of the page make of it."""
     if not ELSEWHERE.exists():
-        pytest.skip(f'PyTorch and ONNX Runtime are not in {ELSEWHERE.parents[1].name}: `make elsewhere` puts them there')
+        pytest.skip(f'PyTorch and ONNX Runtime are not in {ELSEWHERE.parents[1]}: `make elsewhere` puts them there')
     folder = tmp_path_factory.mktemp('models')
     for (cell, seed), model in models.items():
         case = folder / f'{cell} {seed}'
@@ -135,7 +137,7 @@ def test_the_programs_of_the_page_write_the_same_song(answers, models, cell, see
 def test_the_songs_differ(models):
     """Else the test before would compare little."""
     songs = {model.predict('分开', 50) for model in models.values()}
-    assert len(songs) == len(models) and max(len(set(song)) for song in songs) > 9
+    assert len(songs) > 9 and min(len(set(song)) for song in songs) >= 4
 
 
 def test_the_page_has_the_layer_of_each_cell(models):
@@ -178,9 +180,10 @@ def test_the_file_for_pytorch(models, tmp_path, cell):
     assert not found['rnn.bias_hh_l0'].any()
     np.testing.assert_array_equal(found['linear.weight'], p['W_hq'].T)
     np.testing.assert_array_equal(found['linear.bias'], p['b_q'])
-    assert json.loads(metadata.pop('idx_to_char')) == VOCABULARY
     layer = {'rnn': f'nn.RNN({V}, {H})', 'relu': f"nn.RNN({V}, {H}, nonlinearity='relu')", 'lstm': f'nn.LSTM({V}, {H})'}
-    assert metadata == {'format': 'pt', 'cell': cell, 'num_hiddens': '16', 'layer': layer[cell]}
+    assert json.loads(metadata.pop('rnn_scratch')) == {'cell': cell, 'num_hiddens': 16, 'layer': layer[cell],
+                                                       'idx_to_char': VOCABULARY}
+    assert metadata == {}
 
 
 @pytest.mark.parametrize('cell', CELLS)
@@ -207,14 +210,15 @@ def test_the_onnx_file(models, tmp_path, cell):
         'relu': ('RNN', {'hidden_size': H, 'activations': [b'Relu']}),
         'gru': ('GRU', {'hidden_size': H, 'linear_before_reset': 0}),
         'lstm': ('LSTM', {'hidden_size': H})}[cell]
-    found, p = {array.name: numpy_helper.to_array(array) for array in model.graph.initializer}, arrays_of(models[cell, 1])
+    found = {array.name: numpy_helper.to_array(array) for array in model.graph.initializer}
+    p = arrays_of(models[cell, 1])
     for name, symbol in [('W_hq', 'W_hq'), ('b_q', 'b_q')]:
         np.testing.assert_array_equal(found[name], p[symbol])
     for i, gate in enumerate({'gru': 'zrh', 'lstm': 'iofc'}.get(cell, 'h')):
         np.testing.assert_array_equal(found['W'][0, i * H:(i + 1) * H], p[f'W_x{gate}'].T)
-    metadata = {prop.key: prop.value for prop in model.metadata_props}
-    assert json.loads(metadata.pop('idx_to_char')) == VOCABULARY
-    assert metadata == {'cell': cell, 'num_hiddens': '16'}
+    metadata, = model.metadata_props
+    assert metadata.key == 'rnn_scratch'
+    assert json.loads(metadata.value) == {'cell': cell, 'num_hiddens': 16, 'idx_to_char': VOCABULARY}
 
 
 def test_the_same_model_gives_the_same_bytes(model, tmp_path):
@@ -295,7 +299,7 @@ def test_a_place_that_no_file_can_have(model, tmp_path):
 def test_without_onnx_it_is_named(model, tmp_path, monkeypatch):
     """And the export to PyTorch does not need it."""
     monkeypatch.setitem(sys.modules, 'onnx', None)
-    with pytest.raises(ModuleNotFoundError, match=r"needs the package onnx.* --constraint constraints.txt .*\[export\]"):
+    with pytest.raises(ModuleNotFoundError, match=r'needs the package onnx.* constraints.txt .*\[export\]'):
         to_onnx(model, tmp_path / 'songs.onnx')
     to_pytorch(model, tmp_path / 'songs.safetensors')
     assert os.listdir(tmp_path) == ['songs.safetensors']

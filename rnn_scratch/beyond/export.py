@@ -44,8 +44,8 @@ def to_pytorch(checkpoint, path):
         to_pytorch(checkpoint, 'songs-pytorch.safetensors')
 
     The names are those of a module with `self.rnn = nn.RNN(V, h)` (or `nn.LSTM(V, h)`) and `self.linear =
-    nn.Linear(h, V)`, so that its `load_state_dict` takes them. The layer reads one-hot vectors. The metadata has, as
-    texts: `cell`, `num_hiddens`, `idx_to_char` (the vocabulary, a JSON list) and `layer`, what `layer_for` gives.
+    nn.Linear(h, V)`, so that its `load_state_dict` takes them. The layer reads one-hot vectors. The metadata has, under
+    `rnn_scratch` as JSON: `cell`, `num_hiddens`, `idx_to_char` (the vocabulary), and `layer`, what `layer_for` gives.
 
     PyTorch has two biases where the book has one. Only their sum counts, and the second is 0 here.
 
@@ -78,8 +78,7 @@ def to_pytorch(checkpoint, path):
         'linear.weight': stack(arrays, 'W_h', 'q'),             # (V, h)
         'linear.bias': arrays['b_q'],                           # (V,)
     }
-    metadata = {'format': 'pt', 'layer': layer_for(checkpoint), **describe(checkpoint)}
-    write_new(path, safetensors.numpy.save(weights, metadata))
+    write_new(path, safetensors.numpy.save(weights, describe(checkpoint, layer=layer_for(checkpoint))))
 
 
 def layer_for(checkpoint):
@@ -99,8 +98,8 @@ def to_onnx(checkpoint, path):
     | `H`: the state, at first zeros | (1, n, h) | `H_out`: the state after the last step | (1, n, h) |
     | of an LSTM also `C` | (1, n, h) | `C_out` | (1, n, h) |
 
-    T and n may differ from call to call. The metadata of the model has, as texts: `cell`, `num_hiddens` and
-    `idx_to_char` (the vocabulary, a JSON list).
+    T and n may differ from call to call. The metadata of the model has, under `rnn_scratch` as JSON: `cell`,
+    `num_hiddens` and `idx_to_char` (the vocabulary).
 
     Parameters
     ----------
@@ -171,10 +170,11 @@ def onnx_model(checkpoint, arrays):
 
 # What both have in common
 
-def describe(checkpoint):
-    """What a program needs to know besides the weights, as texts."""
-    return {'cell': checkpoint.cell, 'num_hiddens': str(checkpoint.num_hiddens),
-            'idx_to_char': json.dumps(checkpoint.idx_to_char, ensure_ascii=False)}
+def describe(checkpoint, **more):
+    """What a program needs to know besides the weights: metadata with one entry, as in a checkpoint."""
+    entries = {'cell': checkpoint.cell, 'num_hiddens': checkpoint.num_hiddens, **more,
+               'idx_to_char': checkpoint.idx_to_char}
+    return {'rnn_scratch': json.dumps(entries, ensure_ascii=False)}
 
 
 def arrays_of(checkpoint, path):
