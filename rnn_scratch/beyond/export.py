@@ -126,7 +126,12 @@ def to_onnx(checkpoint, path):
 
 
 def onnx_model(checkpoint, arrays):
-    """The graph: one-hot vectors, the recurrent layer, the output layer."""
+    """The graph: one-hot vectors, the recurrent layer, the output layer.
+
+    The layer multiplies the one-hot vectors by W, so that W is where readers of ONNX look for it. The other way is to
+    look up rows of W_xh, and an identity matrix for W. With 1,027 characters and 256 hidden units it takes 35 µs a
+    character for the 47 of `rnn`, but as long for `lstm`, and makes that file larger: 10.5 MB for 6.3.
+    """
     from onnx import TensorProto, helper, numpy_helper
     vocab_size, num_hiddens = len(checkpoint.idx_to_char), checkpoint.num_hiddens
     layer, gates, more = ONNX[checkpoint.cell]
