@@ -193,6 +193,12 @@ def check_is_checkpoint(path):
                          'read any more: train the model again, or write with it in version 0.1.')
 
 
+def check_not_exported(path, is_exported):
+    if is_exported:
+        raise ValueError(f'{path} was exported for PyTorch, and cannot be read back: give the checkpoint that it was '
+                         'made from.')
+
+
 def check_entries(path, entries):
     """Each entry of a checkpoint's metadata must be such as `save_checkpoint` writes."""
     def is_texts(value):

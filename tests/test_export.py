@@ -71,7 +71,7 @@ def tasks():
 def answers(models, tasks, tmp_path_factory):
     """A folder for each model, with what PyTorch, ONNX Runtime and the programs of the page make of it."""
     if not ELSEWHERE.exists():
-        pytest.skip(f'PyTorch and ONNX Runtime are not in {ELSEWHERE.parents[1]}: `make elsewhere` puts them there')
+        pytest.skip(f'{ELSEWHERE.parents[1]} is not there: with Python 3.10 or later, `make elsewhere` makes it')
     folder = tmp_path_factory.mktemp('models')
     for (cell, seed), model in models.items():
         case = folder / f'{cell} {seed}'
@@ -181,8 +181,9 @@ def test_the_file_for_pytorch(models, tmp_path, cell):
     np.testing.assert_array_equal(found['linear.weight'], p['W_hq'].T)
     np.testing.assert_array_equal(found['linear.bias'], p['b_q'])
     layer = {'rnn': f'nn.RNN({V}, {H})', 'relu': f"nn.RNN({V}, {H}, nonlinearity='relu')", 'lstm': f'nn.LSTM({V}, {H})'}
-    assert json.loads(metadata.pop('rnn_scratch')) == {'cell': cell, 'num_hiddens': 16, 'layer': layer[cell],
-                                                       'idx_to_char': VOCABULARY}
+    assert json.loads(metadata.pop('rnn_scratch')) == {
+        'format': 'rnn_scratch export for PyTorch', 'cell': cell, 'num_hiddens': 16, 'layer': layer[cell],
+        'idx_to_char': VOCABULARY}
     assert metadata == {}
 
 
@@ -219,6 +220,18 @@ def test_the_onnx_file(models, tmp_path, cell):
     metadata, = model.metadata_props
     assert metadata.key == 'rnn_scratch'
     assert json.loads(metadata.value) == {'cell': cell, 'num_hiddens': 16, 'idx_to_char': VOCABULARY}
+
+
+def test_an_exported_model_is_not_taken_for_a_checkpoint(model, tmp_path, program):
+    """Both kinds of file have the same ending, and may lie in one folder."""
+    save_checkpoint(tmp_path / 'runs/1/songs.safetensors', model)
+    to_pytorch(model, tmp_path / 'runs/1/exported.safetensors')
+    os.utime(tmp_path / 'runs/1/songs.safetensors', (1, 1))
+    assert 'runs/1/songs.safetensors: Checkpoint' in program('show').stderr
+    with pytest.raises(ValueError, match='was exported for PyTorch, .* give the checkpoint that it was made from'):
+        load_checkpoint(tmp_path / 'runs/1/exported.safetensors')
+    (tmp_path / 'runs/1/broken.safetensors').write_bytes(b'')
+    assert 'runs/1/broken.safetensors is not a checkpoint of rnn_scratch, or it is damaged' in program('show').stderr
 
 
 def test_the_same_model_gives_the_same_bytes(model, tmp_path):

@@ -28,6 +28,7 @@ from . import fused
 from .cells import CELLS, shape_of
 
 FORMAT = 'rnn_scratch checkpoint 2'
+EXPORTED = 'rnn_scratch export for PyTorch'     # a safetensors file, too: see export.py
 
 
 @dataclass(repr=False)
@@ -263,6 +264,7 @@ def load_checkpoint(path, ctx=None):
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f'{path} is not a checkpoint of rnn_scratch, or it is damaged ({error}): give a file that '
                          'save_checkpoint wrote.') from error
+    _checks.check_not_exported(path, kind == EXPORTED)
     if kind != FORMAT:
         raise ValueError(f'{path} has the format {kind!r}, and this version of rnn_scratch reads {FORMAT!r}: use the '
                          'version that wrote it.')
@@ -282,6 +284,15 @@ def load_checkpoint(path, ctx=None):
     for param in checkpoint.params:
         param.attach_grad()
     return checkpoint
+
+
+def is_exported(path):
+    """Whether this is a model that `to_pytorch` wrote, and so no checkpoint; of a damaged file nobody knows."""
+    try:
+        with safetensors.safe_open(path, 'numpy') as file:
+            return json.loads(file.metadata()['rnn_scratch'])['format'] == EXPORTED
+    except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def to_random_state(value):

@@ -20,7 +20,7 @@ import numpy as np
 import safetensors.numpy
 
 from .. import _checks
-from .checkpoint import write_whole
+from .checkpoint import EXPORTED, write_whole
 
 # For each cell: the layer, its gates in the order that it has them, by the book's letters (h and c are the candidates),
 # and what the layer must be told besides.
@@ -78,7 +78,7 @@ def to_pytorch(checkpoint, path):
         'linear.weight': stack(arrays, 'W_h', 'q'),             # (V, h)
         'linear.bias': arrays['b_q'],                           # (V,)
     }
-    write_new(path, safetensors.numpy.save(weights, describe(checkpoint, layer=layer_for(checkpoint))))
+    write_new(path, safetensors.numpy.save(weights, describe(checkpoint, format=EXPORTED, layer=layer_for(checkpoint))))
 
 
 def layer_for(checkpoint):
