@@ -4,6 +4,7 @@
 # make lint       the same, and the style
 # make bench      the same, and the engines beside d2lzh, NumPy and PyTorch: 10 minutes; leave the machine alone meanwhile
 # make growth     the same, and how cost grows with each setting: 15 minutes; leave the machine alone meanwhile
+# make elsewhere  the same, and PyTorch and ONNX Runtime in an environment of their own, for the tests of the export
 #
 # PYTHON=python3.10 chooses the interpreter; ARGS=50 is handed on to the program that runs (here: 50 epochs).
 # The environment and the trained models stay in this folder; README.md says what goes elsewhere.
@@ -18,9 +19,10 @@ MINOR := import sys; print("%d.%d" % sys.version_info[:2])
 VERSION := $(shell '$(PYTHON)' -c '$(MINOR)' 2>/dev/null)
 VENV := .venv-$(VERSION)
 PEERS := .venv-peers-$(VERSION)
+ELSEWHERE := .venv-elsewhere-$(VERSION)
 ARGS =
 
-.PHONY: help train test test-all lint bench growth environment able
+.PHONY: help train test test-all lint bench growth elsewhere environment able
 
 help:
 	@sed -n 's/^# //p; /^$$/q' Makefile
@@ -42,6 +44,11 @@ bench growth: environment
 	@$(PEERS)/bin/python -c 'import torch' 2>/dev/null || \
 		echo "PyTorch is optional; to measure it too: $(PEERS)/bin/python -m pip install torch==2.13.0"
 	$(VENV)/bin/python benchmarks/run.py $@ $(ARGS)
+
+# The tests of the export look for it, and are skipped where it is not.
+elsewhere: environment
+	@test -x $(ELSEWHERE)/bin/python || rm -rf $(ELSEWHERE)
+	@$(MAKE) --silent --no-print-directory $(ELSEWHERE)/installed PYTHON='$(PYTHON)'
 
 # The file `installed` says that the installation was finished, and in which folder: an environment does not survive it
 # when that folder gets another name, or when the Python that it was made with goes away.
@@ -65,6 +72,12 @@ $(PEERS)/installed: benchmarks/requirements.txt
 	@echo "Installing into $(PEERS)"
 	@$(VENV)/bin/python -m venv --without-pip $(PEERS)
 	@$(VENV)/bin/python -m pip --python $(PEERS)/bin/python install --quiet pip --requirement benchmarks/requirements.txt
+	@touch $@
+
+$(ELSEWHERE)/installed: tests/requirements-elsewhere.txt
+	@echo "Installing into $(ELSEWHERE)"
+	@$(VENV)/bin/python -m venv --without-pip $(ELSEWHERE)
+	@$(VENV)/bin/python -m pip --python $(ELSEWHERE)/bin/python install --quiet --requirement $<
 	@touch $@
 
 # Whether all this can work here, before anything starts: a Python, a folder to write to, what MXNet needs of the system.

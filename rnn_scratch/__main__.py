@@ -1,4 +1,4 @@
-"""The command line: python -m rnn_scratch train · write · trace · plot · show · download.
+"""The command line: python -m rnn_scratch train · write · trace · plot · show · export · download.
 
 Each command imports what it needs, when it runs: to write a song takes no matplotlib.
 """
@@ -77,7 +77,7 @@ def parse_arguments(argv):
         prog='python -m rnn_scratch', description='A recurrent network from scratch that writes songs: train it, let '
         'it write, look inside.', epilog='python -m rnn_scratch COMMAND --help tells more of each command.')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
-    for add in [add_train, add_write, add_trace, add_plot, add_show, add_download]:
+    for add in [add_train, add_write, add_trace, add_plot, add_show, add_export, add_download]:
         add(commands)
     return parser.parse_args(argv)
 
@@ -181,6 +181,19 @@ def add_show(commands):
                                  description='Say what is in the file of a model: sizes, settings, perplexities.')
     parser.set_defaults(run=show)
     add_model(parser)
+
+
+def add_export(commands):
+    parser = commands.add_parser(
+        'export', help='write a model as a file for PyTorch or for ONNX Runtime',
+        description='Write a model as a file for PyTorch or for ONNX Runtime.',
+        epilog='docs/leaving-mxnet.md shows how such a file is loaded there and writes a song.')
+    parser.set_defaults(run=export)
+    add_model(parser)
+    parser.add_argument('--to', choices=['pytorch', 'onnx'], required=True, help='what the file is for')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE',
+                        help='where it goes: a new file, whose name ends in .safetensors for PyTorch, in .onnx for '
+                             'ONNX')
 
 
 def add_download(commands):
@@ -428,7 +441,7 @@ def trace(args):
                           ctx, idx_to_char, char_to_idx))
 
 
-# plot, show, download
+# plot, show, export, download
 
 def plot(args):
     from .beyond import pictures
@@ -467,6 +480,18 @@ def show(args):
         print(f'{name:<20}{value}')
 
 
+def export(args):
+    from .beyond.export import layer_for, to_onnx, to_pytorch
+    checkpoint = load(args.model)
+    if args.to == 'onnx':
+        to_onnx(checkpoint, args.out)
+        print(f'saved to {args.out}')
+    else:
+        to_pytorch(checkpoint, args.out)
+        print(f'saved to {args.out}: weights for rnn = {layer_for(checkpoint)} and linear = '
+              f'nn.Linear({checkpoint.num_hiddens}, {len(checkpoint.idx_to_char)})')
+
+
 def download(args):
     from .beyond.download import BOOK_URL, download_book_corpus
     print(download_book_corpus(args.url or BOOK_URL))
@@ -485,7 +510,7 @@ def main(argv=None):
     except BrokenPipeError:         # as with `… | head -1`: whoever read has gone away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (OSError, ValueError, FloatingPointError) as error:
+    except (OSError, ValueError, FloatingPointError, ModuleNotFoundError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -3,6 +3,7 @@
 Each check returns nothing, or raises an error of one sentence: what was wrong, the value or shape that was met, and
 what to do.
 """
+import importlib.util
 import math
 import os
 import random
@@ -192,6 +193,12 @@ def check_is_checkpoint(path):
                          'read any more: train the model again, or write with it in version 0.1.')
 
 
+def check_not_exported(path, is_exported):
+    if is_exported:
+        raise ValueError(f'{path} was exported for PyTorch, and cannot be read back: give the checkpoint that it was '
+                         'made from.')
+
+
 def check_entries(path, entries):
     """Each entry of a checkpoint's metadata must be such as `save_checkpoint` writes."""
     def is_texts(value):
@@ -363,3 +370,33 @@ def check_num_units(num_units, most, num_chars):
     if not 1 <= num_units <= most:
         raise ValueError('num_units, the number of hidden units to show, must be from 1 to '
                          f'{most} for a line of {num_chars} characters, not {num_units}.')
+
+
+def check_export_suffix(path, suffix):
+    if path.suffix != suffix:
+        raise ValueError(f'The name of this file must end in {suffix}, and {str(path)!r} does not.')
+
+
+def check_can_export(cell, layers, framework):
+    """`layers` has the cells for which the framework has a layer that computes the same."""
+    if cell == 'gru' and cell not in layers:
+        raise ValueError(f"The book's GRU is not the GRU of {framework}, which would compute something else with these "
+                         'weights: export it to ONNX, which has both, or write its equations as docs/leaving-mxnet.md '
+                         'shows.')
+    if cell not in layers:
+        raise ValueError(f'The cell {cell!r} of this checkpoint is not one of {sorted(layers)}, which {framework} has: '
+                         'write your cell again there, and read its arrays from the checkpoint, a safetensors file.')
+
+
+def check_float32(arrays):
+    for symbol, array in arrays.items():
+        if array.dtype != 'float32':
+            raise ValueError(f"{symbol} is of {array.dtype}, and only models of float32 can be exported: make it "
+                             "float32 with astype('float32').")
+
+
+def check_onnx():
+    if importlib.util.find_spec('onnx') is None:
+        raise ModuleNotFoundError(
+            "The export to ONNX needs the package onnx, which is not installed: in the folder of rnn_scratch, run "
+            "python -m pip install --use-pep517 --constraint constraints.txt --editable '.[export]'")

@@ -95,8 +95,9 @@ class Machine:
     """
     PYTHON = """#!/bin/sh
         echo "$*" >> '{log}'
+        for last; do :; done
         case "$*" in
-        '-m venv '*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";;
+        '-m venv '*) mkdir -p "$last/bin"; cp "$0" "$last/bin/python";;
         *print*) echo 3.10;;
         esac
     """
@@ -135,11 +136,12 @@ runpy.run_path('$*', run_name='__main__')";;
 
     def __init__(self, home):
         self.home, self.folder, self.log = home, home / '歌词 songs', home / 'log'
-        for name in ['Makefile', 'setup.py', 'constraints.txt', 'rnn_scratch/_platform.py']:
+        for name in ['Makefile', 'setup.py', 'constraints.txt', 'rnn_scratch/_platform.py',
+                     'tests/requirements-elsewhere.txt']:
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, self.folder / name)
         (home / 'bin').mkdir()
-        for tool in ['cat', 'cp', 'make', 'mkdir', 'rm']:
+        for tool in ['cat', 'cp', 'make', 'mkdir', 'rm', 'touch']:
             (home / 'bin' / tool).symlink_to(shutil.which(tool))
 
     def has(self, **programs):
@@ -204,6 +206,18 @@ def test_make_installs_once_for_each_place(machine):
         (machine.folder / environment / what_is_gone).unlink()
         assert machine.make('lint', python) == ('', [f'-m venv {environment}', INSTALL, '-m ruff check .'])
         assert not (machine.folder / environment / 'left over').exists(), 'half of an environment is none'
+
+
+@needs_make
+def test_make_elsewhere_has_an_environment_of_its_own(machine):
+    machine.has(python3=Machine.PYTHON)
+    install = ['-m venv --without-pip .venv-elsewhere-3.10', '-m pip --python .venv-elsewhere-3.10/bin/python install '
+               '--quiet --requirement tests/requirements-elsewhere.txt']
+    assert machine.make('elsewhere') == ('', ['-m venv .venv-3.10', INSTALL, *install])
+    assert machine.make('elsewhere') == ('', [])
+    for what_is_gone in ['bin/python', 'installed']:
+        (machine.folder / '.venv-elsewhere-3.10' / what_is_gone).unlink()
+        assert machine.make('elsewhere') == ('', install)
 
 
 @needs_make

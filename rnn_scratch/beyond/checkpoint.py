@@ -28,6 +28,7 @@ from . import fused
 from .cells import CELLS, shape_of
 
 FORMAT = 'rnn_scratch checkpoint 2'
+EXPORTED = 'rnn_scratch export for PyTorch'     # a safetensors file, too: see export.py
 
 
 @dataclass(repr=False)
@@ -167,8 +168,11 @@ def save_checkpoint(path, checkpoint):
                       'there; save to another place, or make room.') from error
 
 
-def write_whole(path, content):
-    """Put bytes into a file in one step: before it, the old file is there, after it, the new one."""
+def write_whole(path, content, is_new=False):
+    """Put bytes into a file in one step: before it, the old file is there, after it, the new one.
+
+    With `is_new` there must be no old one: FileExistsError.
+    """
     temporary = path.with_name(f'.{path.name}-{uuid.uuid4().hex}.tmp')
     try:
         with open(temporary, 'xb') as file:
@@ -177,7 +181,10 @@ def write_whole(path, content):
             os.fsync(file.fileno())
         if temporary.read_bytes() != content:
             raise OSError('other bytes came back than were written')
-        os.replace(temporary, path)
+        if is_new:
+            put_new(temporary, path)
+        else:
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
@@ -185,6 +192,21 @@ def write_whole(path, content):
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def put_new(temporary, path):
+    """Give a complete file its name in one step, unless there is a file of that name."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:     # a file system without hard links, as on a USB stick: take the name first, then the place
+        open(path, 'x').close()
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            path.unlink()
+            raise
 
 
 def versions():
@@ -248,6 +270,7 @@ def load_checkpoint(path, ctx=None):
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f'{path} is not a checkpoint of rnn_scratch, or it is damaged ({error}): give a file that '
                          'save_checkpoint wrote.') from error
+    _checks.check_not_exported(path, kind == EXPORTED)
     if kind != FORMAT:
         raise ValueError(f'{path} has the format {kind!r}, and this version of rnn_scratch reads {FORMAT!r}: use the '
                          'version that wrote it.')
@@ -267,6 +290,15 @@ def load_checkpoint(path, ctx=None):
     for param in checkpoint.params:
         param.attach_grad()
     return checkpoint
+
+
+def is_exported(path):
+    """Whether this is a model that `to_pytorch` wrote, and so no checkpoint; of a damaged file nobody knows."""
+    try:
+        with safetensors.safe_open(path, 'numpy') as file:
+            return json.loads(file.metadata()['rnn_scratch'])['format'] == EXPORTED
+    except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def to_random_state(value):

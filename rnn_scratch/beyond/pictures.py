@@ -23,6 +23,7 @@ from mxnet import nd
 
 from .._checks import check_line, check_new_file, check_num_units, check_picture_kind, check_runs
 from ..onehot import to_onehot
+from .checkpoint import put_new
 
 GREY = '0.45'
 PREFIX, NUM_CHARS = '分开', 30      # the line that is read where none is given: the prefix and what the model writes
@@ -365,7 +366,7 @@ def save(fig, path):
         fig.savefig(temporary, format=path.suffix[1:])
         with open(temporary, 'rb') as file:
             os.fsync(file.fileno())
-        put(temporary, path)
+        put_new(temporary, path)
     except OSError as error:
         check_new_file(path)        # another program may have taken the name in the meantime
         raise OSError(f'The picture cannot be written to {path} ({error.strerror or error}): '
@@ -373,18 +374,3 @@ def save(fig, path):
     finally:
         if os.path.lexists(temporary):
             temporary.unlink()
-
-
-def put(temporary, path):
-    """Give a complete file its name in one step, unless there is a file of that name."""
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:     # a file system without hard links, as on a USB stick: take the name first, then the place
-        open(path, 'x').close()
-        try:
-            os.replace(temporary, path)
-        except BaseException:
-            path.unlink()
-            raise

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from .. import _checks
 from . import evaluation, fused
 from .cells import CELLS
-from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, is_exported, load_checkpoint, save_checkpoint
 
 SAMPLINGS = {'random': '随机采样', 'consecutive': '相邻采样'}
 
@@ -301,10 +301,14 @@ def new_folder():
 
 
 def newest_run(runs='runs'):
-    """The checkpoints of the folder that was last saved to, the newest one last; not the best ones beside them."""
+    """The checkpoints of the folder that was last saved to, the newest one last.
+
+    Not the best ones beside them, and not what was exported from them.
+    """
     def saved(path):
         return path.stat().st_mtime_ns, path
 
-    found = sorted((path for path in Path(runs).glob('*/*.safetensors') if not path.stem.endswith('-best')), key=saved)
+    found = sorted((path for path in Path(runs).glob('*/*.safetensors')
+                    if not path.stem.endswith('-best') and not is_exported(path)), key=saved)
     _checks.check_found(found, runs)
     return [path for path in found if path.parent == found[-1].parent]

@@ -1,0 +1,222 @@
+"""Beyond the chapter: a model leaves MXNet, for PyTorch or for ONNX Runtime.
+
+    checkpoint = load_checkpoint('songs.safetensors')
+    to_pytorch(checkpoint, 'songs-pytorch.safetensors')     # for nn.RNN or nn.LSTM, and nn.Linear
+    to_onnx(checkpoint, 'songs.onnx')                       # for ONNX Runtime, and whatever else reads ONNX
+
+docs/leaving-mxnet.md shows how each file is loaded there and writes a song.
+
+| cell | in PyTorch | in ONNX |
+| --- | --- | --- |
+| `rnn` | `nn.RNN` | `RNN` |
+| `relu` | `nn.RNN` with `nonlinearity='relu'` | `RNN` with `Relu` |
+| `gru` | refused: `nn.GRU` computes something else (`cells.gru` says what) | `GRU` with `linear_before_reset=0` |
+| `lstm` | `nn.LSTM` | `LSTM` |
+"""
+import json
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+
+from .. import _checks
+from .checkpoint import EXPORTED, write_whole
+
+# For each cell: the layer, its gates in the order that it has them, by the book's letters (h and c are the candidates),
+# and what the layer must be told besides.
+PYTORCH = {
+    'rnn': ('RNN', 'h', ''),
+    'relu': ('RNN', 'h', ", nonlinearity='relu'"),
+    'lstm': ('LSTM', 'ifco', ''),
+}
+ONNX = {
+    'rnn': ('RNN', 'h', {'activations': ['Tanh']}),
+    'relu': ('RNN', 'h', {'activations': ['Relu']}),
+    'gru': ('GRU', 'zrh', {'linear_before_reset': 0}),
+    'lstm': ('LSTM', 'iofc', {}),
+}
+OPSET, IR_VERSION = 17, 8       # of 2022: what reads ONNX reads these, and later versions add nothing that is used here
+
+
+def to_pytorch(checkpoint, path):
+    """Write a model for PyTorch: a safetensors file with the weights of a recurrent layer and of a linear one.
+
+        to_pytorch(checkpoint, 'songs-pytorch.safetensors')
+
+    The names are those of a module with `self.rnn = nn.RNN(V, h)` (or `nn.LSTM(V, h)`) and `self.linear =
+    nn.Linear(h, V)`, so that its `load_state_dict` takes them. The layer reads one-hot vectors. The metadata has, under
+    `rnn_scratch` as JSON: `cell`, `num_hiddens`, `idx_to_char` (the vocabulary), and `layer`, what `layer_for` gives.
+
+    PyTorch has two biases where the book has one. Only their sum counts, and the second is 0 here.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    path : str or path
+        Where to, `….safetensors`. Its folder is made if there is none.
+
+    Raises
+    ------
+    ValueError
+        The cell is the GRU, which `nn.GRU` is not, or one of your own; the name does not end in .safetensors; or the
+        arrays do not fit the checkpoint's other values, are not of 32-bit floats, or hold a number that is not finite.
+    FileExistsError
+        There is a file of that name already.
+    OSError
+        The file cannot be written.
+    """
+    path = new_path(path, '.safetensors')
+    _checks.check_can_export(checkpoint.cell, PYTORCH, 'PyTorch')
+    arrays = arrays_of(checkpoint, path)
+    _, gates, _ = PYTORCH[checkpoint.cell]
+    b = stack(arrays, 'b_', gates)
+    weights = {
+        'rnn.weight_ih_l0': stack(arrays, 'W_x', gates),        # (h, V); of an LSTM (4h, V)
+        'rnn.weight_hh_l0': stack(arrays, 'W_h', gates),        # (h, h); of an LSTM (4h, h)
+        'rnn.bias_ih_l0': b,                                    # (h,); of an LSTM (4h,)
+        'rnn.bias_hh_l0': np.zeros_like(b),
+        'linear.weight': stack(arrays, 'W_h', 'q'),             # (V, h)
+        'linear.bias': arrays['b_q'],                           # (V,)
+    }
+    write_new(path, safetensors.numpy.save(weights, describe(checkpoint, format=EXPORTED, layer=layer_for(checkpoint))))
+
+
+def layer_for(checkpoint):
+    """The layer of PyTorch that computes the cell: for instance "nn.RNN(1027, 256, nonlinearity='relu')"."""
+    name, _, more = PYTORCH[checkpoint.cell]
+    return f'nn.{name}({len(checkpoint.idx_to_char)}, {checkpoint.num_hiddens}{more})'
+
+
+def to_onnx(checkpoint, path):
+    """Write a model as an ONNX file, which ONNX Runtime and others compute without the framework it was trained with.
+
+        to_onnx(checkpoint, 'songs.onnx')
+
+    | input | shape | output | shape |
+    | --- | --- | --- | --- |
+    | `X`, int64: indices of characters | (T, n) | `Y`: the scores of the next characters | (T, n, V) |
+    | `H`: the state, at first zeros | (1, n, h) | `H_out`: the state after the last step | (1, n, h) |
+    | of an LSTM also `C` | (1, n, h) | `C_out` | (1, n, h) |
+
+    T and n may differ from call to call. The metadata of the model has, under `rnn_scratch` as JSON: `cell`,
+    `num_hiddens` and `idx_to_char` (the vocabulary).
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    path : str or path
+        Where to, `….onnx`. Its folder is made if there is none.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        The package onnx is not installed.
+    ValueError
+        The cell is one of your own; the name does not end in .onnx; or the arrays do not fit the checkpoint's other
+        values, are not of 32-bit floats, or hold a number that is not finite.
+    FileExistsError
+        There is a file of that name already.
+    OSError
+        The file cannot be written.
+    """
+    path = new_path(path, '.onnx')
+    _checks.check_can_export(checkpoint.cell, ONNX, 'ONNX')
+    _checks.check_onnx()
+    write_new(path, onnx_model(checkpoint, arrays_of(checkpoint, path)).SerializeToString())
+
+
+def onnx_model(checkpoint, arrays):
+    """The graph: one-hot vectors, the recurrent layer, the output layer.
+
+    The layer multiplies the one-hot vectors by W, so that W is where readers of ONNX look for it. The other way is to
+    look up rows of W_xh, and an identity matrix for W. With 1,027 characters and 256 hidden units it takes 35 µs a
+    character for the 47 of `rnn`, but as long for `lstm`, and makes that file larger: 10.5 MB for 6.3.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+    vocab_size, num_hiddens = len(checkpoint.idx_to_char), checkpoint.num_hiddens
+    layer, gates, more = ONNX[checkpoint.cell]
+    states = ['H', 'C'] if checkpoint.cell == 'lstm' else ['H']
+    last_states = [f'{state}_out' for state in states]
+    b = stack(arrays, 'b_', gates)
+    constants = {
+        'vocab_size': np.array(vocab_size),
+        'off_on': np.array([0, 1], 'float32'),
+        # One direction; h stands for 3h in a GRU, for 4h in an LSTM. Of the two biases only the sum counts.
+        'W': stack(arrays, 'W_x', gates)[np.newaxis],               # (1, h, V)
+        'R': stack(arrays, 'W_h', gates)[np.newaxis],               # (1, h, h)
+        'B': np.concatenate([b, np.zeros_like(b)])[np.newaxis],     # (1, 2h)
+        'axis': np.array([1]),
+        'W_hq': arrays['W_hq'],                                     # (h, V)
+        'b_q': arrays['b_q'],                                       # (V,)
+    }
+    nodes = [
+        helper.make_node('OneHot', ['X', 'vocab_size', 'off_on'], ['one_hot']),     # (T, n, V)
+        # '' is an input that is left out: the lengths, were the sequences not all of T steps.
+        helper.make_node(layer, ['one_hot', 'W', 'R', 'B', '', *states], ['directions', *last_states],
+                         hidden_size=num_hiddens, **more),                          # (T, 1, n, h)
+        helper.make_node('Squeeze', ['directions', 'axis'], ['hiddens']),           # (T, n, h)
+        helper.make_node('MatMul', ['hiddens', 'W_hq'], ['product']),               # (T, n, V)
+        helper.make_node('Add', ['product', 'b_q'], ['Y']),                         # (T, n, V)
+    ]
+
+    def describe_arrays(names, *shape, kind=TensorProto.FLOAT):
+        return [helper.make_tensor_value_info(name, kind, shape) for name in names]
+
+    graph = helper.make_graph(
+        nodes, 'rnn_scratch',
+        describe_arrays(['X'], 'T', 'n', kind=TensorProto.INT64) + describe_arrays(states, 1, 'n', num_hiddens),
+        describe_arrays(['Y'], 'T', 'n', vocab_size) + describe_arrays(last_states, 1, 'n', num_hiddens),
+        [numpy_helper.from_array(value, name) for name, value in constants.items()])
+    model = helper.make_model(graph, producer_name='rnn_scratch', ir_version=IR_VERSION,
+                              opset_imports=[helper.make_opsetid('', OPSET)])
+    helper.set_model_props(model, describe(checkpoint))
+    return model
+
+
+# What both have in common
+
+def describe(checkpoint, **more):
+    """What a program needs to know besides the weights: metadata with one entry, as in a checkpoint."""
+    entries = {'cell': checkpoint.cell, 'num_hiddens': checkpoint.num_hiddens, **more,
+               'idx_to_char': checkpoint.idx_to_char}
+    return {'rnn_scratch': json.dumps(entries, ensure_ascii=False)}
+
+
+def arrays_of(checkpoint, path):
+    """The parameters as NumPy arrays by their symbols; what is not sound does not become a file."""
+    _checks.check_arrays(path, checkpoint, checkpoint.shapes())
+    arrays = {symbol: param.asnumpy() for symbol, param in zip(checkpoint.symbols, checkpoint.params)}
+    _checks.check_float32(arrays)
+    _checks.check_finite(path, arrays)
+    return arrays
+
+
+def stack(arrays, kind, gates):
+    """The weights, or the biases, of a layer as both frameworks have them: one gate below the other.
+
+    >>> arrays = {'W_xi': np.array([[1, 2]]), 'W_xf': np.array([[3, 4]])}     # d = 1, h = 2
+    >>> stack(arrays, 'W_x', 'fi').tolist()
+    [[3], [4], [1], [2]]
+
+    The book writes X W_xh with W_xh (d, h); they write X Wᵀ with W (h, d).
+    """
+    return np.ascontiguousarray(np.concatenate([arrays[kind + gate].T for gate in gates]))
+
+
+def new_path(path, suffix):
+    """The path of a file that can be written, checked before any work is done."""
+    path = Path(path)
+    _checks.check_export_suffix(path, suffix)
+    _checks.check_new_file(path)
+    return path
+
+
+def write_new(path, content):
+    """Write a file of a new name, whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content, is_new=True)
+    except OSError as error:
+        _checks.check_new_file(path)        # another program may have taken the name in the meantime
+        raise OSError(f'The model cannot be written to {path} ({error.strerror or error}): choose another place, or '
+                      'make room there.') from error
