@@ -42,10 +42,13 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
 
     Raises
     ------
-    ValueError
-        The prefix is empty or has a character that is not in the vocabulary; or num_chars is negative.
+    TypeError, ValueError
+        The prefix is empty or has a character that is not in the vocabulary; num_chars is not from 0 to 100,000; the
+        model and the vocabulary do not belong together; a parameter is not finite; or a function among the arguments
+        does not return what it should.
     """
-    check_prediction(prefix, num_chars, char_to_idx)
+    rnn, init_rnn_state, pick = check_prediction(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size,
+                                                 ctx, idx_to_char, char_to_idx, pick, greedy)
     state = init_rnn_state(1, num_hiddens, ctx)
     indices = [char_to_idx[prefix[0]]]
     for t in range(1, len(prefix) + num_chars):
