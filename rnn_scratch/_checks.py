@@ -11,7 +11,7 @@ import operator
 import os
 import random
 import reprlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from numbers import Real
 
 import mxnet as mx
@@ -36,8 +36,8 @@ def show(value):
         return f'a {type(value).__name__} of {count(value, "array")}'
     if inspect.isroutine(value):
         return f'the function {value.__name__}'
-    if inspect.isgenerator(value):
-        return 'a generator'
+    if isinstance(value, Iterator):     # its repr is an address
+        return f'a {type(value).__name__}'
     return ' '.join(reprlib.repr(value).split())
 
 
@@ -85,7 +85,8 @@ def check_functions(**functions):
 def check_context(ctx):
     """The device. None is MXNet's own choice."""
     if ctx is not None and not isinstance(ctx, mx.Context):
-        raise TypeError(f'ctx, the device, must be one of MXNet, such as mxnet.cpu() or d2l.try_gpu(), not {show(ctx)}.')
+        raise TypeError(f'ctx, the device, must be one of MXNet, such as mxnet.cpu() or d2l.try_gpu(), not '
+                        f'{show(ctx)}.')
     if ctx is not None and ctx.device_type == 'gpu' and ctx.device_id >= mx.context.num_gpus():
         raise ValueError(f'ctx is {ctx}, but MXNet finds {count(range(mx.context.num_gpus()), "GPU")} here: take '
                          'd2l.try_gpu(), which gives the CPU where there is none.')
@@ -192,23 +193,15 @@ def check_indices(X, size):
     check_whole(1, size=size)
 
 
-def check_sizes(num_inputs, num_hiddens, num_outputs, ctx=None):
-    check_whole(1, num_inputs=num_inputs, num_hiddens=num_hiddens, num_outputs=num_outputs)
+def check_sizes(ctx, num_hiddens, **others):
+    """Sizes of arrays on a device; the largest of the arrays has num_hiddens times the largest size."""
+    check_whole(1, num_hiddens=num_hiddens, **others)
     check_context(ctx)
-    check_room(num_hiddens, max(num_inputs, num_hiddens, num_outputs))
-
-
-def check_state_sizes(batch_size, num_hiddens, ctx):
-    check_whole(1, batch_size=batch_size, num_hiddens=num_hiddens)
-    check_context(ctx)
-    check_room(batch_size, num_hiddens)
-
-
-def check_room(rows, columns):
-    numbers = int(rows) * int(columns)
+    largest = max(int(num_hiddens), *map(int, others.values()))
+    numbers = int(num_hiddens) * largest
     if numbers > MOST_NUMBERS:
-        raise ValueError(f'An array of {rows} times {columns} has {numbers} numbers, and {MOST_NUMBERS} is the most '
-                         'that MXNet and the memory of this machine can hold: choose smaller sizes.')
+        raise ValueError(f'An array of {num_hiddens} times {largest} has {numbers} numbers, and {MOST_NUMBERS} is the '
+                         'most that MXNet and the memory of this machine can hold: choose smaller sizes.')
 
 
 def check_step(inputs, state, params, symbols=RNN, states=('H',)):
@@ -239,7 +232,7 @@ def check_fit(n, d, state, params, symbols=RNN, states=('H',)):
         raise ValueError(f'Each input has shape ({n}, {d}) but {symbols[0]} has shape {first}: make the vectors with '
                          'to_onehot(X, vocab_size) and the parameters with the same vocab_size.')
     function = 'init_rnn_state' if len(states) == 1 else 'init_lstm_state'
-    check_state(state, function)
+    check_state('The state', state)
     if [s.shape for s in state] != [(n, h)] * len(states):
         raise ValueError(f'The state has {count(state, "array")}, {shapes_of(state)}, but {n} sequences and '
                          f'{symbols[0]} of shape {first} need {" and ".join(states)} of shape ({n}, {h}): make the '
@@ -247,16 +240,24 @@ def check_fit(n, d, state, params, symbols=RNN, states=('H',)):
 
 
 @functools.lru_cache(maxsize=64)
-def shapes_for(symbols, d, h, q):
-    """The shape of each parameter. The subscripts say it: W_xz leads from x to z, b_z is added there."""
-    sizes = {'x': d, 'q': q}
-    return [tuple(sizes.get(letter, h) for letter in symbol[2:]) for symbol in symbols]
+def shapes_for(symbols, num_inputs, num_hiddens, num_outputs):
+    return [shape_of(symbol, num_inputs, num_hiddens, num_outputs) for symbol in symbols]
 
 
-def check_state(state, function='init_rnn_state'):
+def shape_of(symbol, num_inputs, num_hiddens, num_outputs):
+    """The shape of a parameter. The book's subscripts say it: W_xz leads from x to z, b_z is added there.
+
+    >>> [shape_of(symbol, 1027, 256, 1027) for symbol in ['W_xz', 'W_hz', 'b_z', 'W_hq', 'b_q']]
+    [(1027, 256), (256, 256), (256,), (256, 1027), (1027,)]
+    """
+    sizes = {'x': num_inputs, 'q': num_outputs}             # h and the gates all have num_hiddens numbers
+    return tuple(sizes.get(letter, num_hiddens) for letter in symbol[2:])
+
+
+def check_state(who, state):
     """A tuple, whatever is in it: an array would be taken apart into its rows."""
     if not isinstance(state, (list, tuple)) or not all(isinstance(s, nd.NDArray) for s in state):
-        raise TypeError(f'The state must be a tuple of NDArrays, not {show(state)}: make it as {function} does.')
+        raise TypeError(f'{who} must be a tuple of NDArrays, not {show(state)}: for one array H, write (H,).')
 
 
 # predict.py
@@ -300,12 +301,10 @@ def watched_state(init_rnn_state):
         nonlocal is_new
         state = init_rnn_state(*arguments)
         if is_new:
-            if not isinstance(state, (list, tuple)) or not all(isinstance(s, nd.NDArray) for s in state):
-                raise TypeError(f'init_rnn_state must return a tuple of NDArrays, not {show(state)}: for one array H, '
-                                'return (H,).')
+            check_state('What init_rnn_state returns', state)
             if not all(map(is_finite, state)):
-                raise ValueError(f'init_rnn_state gave numbers that are not finite, in {show(state)}: begin with zeros, '
-                                 'for instance.')
+                raise ValueError(f'init_rnn_state gave numbers that are not finite, in {show(state)}: begin with '
+                                 'zeros, for instance.')
             is_new = False
         return state
 
@@ -357,9 +356,7 @@ def check_returned(rnn, returned, T, n, state, vocab_size):
         raise ValueError(f'{who} must return an output of shape ({n}, {vocab_size}) for each of {T} time steps, not '
                          f'{count(outputs, "output")} of shape {outputs[0].shape if len(outputs) else ()}: W_hq and '
                          'b_q need vocab_size columns.')
-    if not isinstance(after, (list, tuple)) or not all(isinstance(s, nd.NDArray) for s in after):
-        raise TypeError(f'{who} must return the state as a tuple of NDArrays, not {show(after)}: for one array H, '
-                        'return outputs, (H,).')
+    check_state(f'The state that the cell returns, {show(rnn)},', after)
     if [s.shape for s in after] != [s.shape for s in state]:
         raise ValueError(f'{who} was given a state of {shapes_of(state)}, but returns one of {shapes_of(after)}: '
                          'return as many states as it is given, of the same shapes.')
@@ -374,7 +371,8 @@ def watched_pick(pick, vocab_size):
                             'nd.array([i]).')
         index = picked.asscalar()
         if index not in range(vocab_size):
-            raise ValueError(f'pick gave the index {index:g}, but it must be a whole number from 0 to {vocab_size - 1}.')
+            raise ValueError(f'pick gave the index {index:g}, but it must be a whole number from 0 to '
+                             f'{vocab_size - 1}.')
         return picked
 
     return watched
@@ -410,42 +408,39 @@ def check_sum(l_sum, n):
 
 # training.py
 
-def check_settings(is_random_iter, num_steps, clipping_theta, batch_size):
-    check_whole(1, num_steps=num_steps, batch_size=batch_size)
-    check_theta(clipping_theta)
-    if is_random_iter not in (True, False):
-        raise ValueError('is_random_iter must be True for random sampling or False for consecutive sampling, not '
-                         f'{show(is_random_iter)}.')
-
-
 def check_corpus(vocab_size, corpus_indices, is_random_iter, num_steps, batch_size):
     """Whole numbers from 0 to vocab_size - 1, and enough of them for one mini-batch."""
     what = 'corpus_indices must be a list of whole numbers, one a character, as load_data_jay_lyrics returns it'
-    check_whole(1, vocab_size=vocab_size)
+    check_whole(1, vocab_size=vocab_size, num_steps=num_steps, batch_size=batch_size)
+    if is_random_iter not in (True, False):
+        raise ValueError('is_random_iter must be True for random sampling or False for consecutive sampling, not '
+                         f'{show(is_random_iter)}.')
     if isinstance(corpus_indices, nd.NDArray) and not is_random_iter:
         corpus_indices = corpus_indices.asnumpy()       # d2lzh's iterator of consecutive sampling takes one
-    is_array = isinstance(corpus_indices, np.ndarray) and corpus_indices.ndim == 1 and corpus_indices.dtype.kind in 'iuf'
-    if not is_array and not (isinstance(corpus_indices, Sequence)
-                             and all(issubclass(kind, Real) for kind in set(map(type, corpus_indices)))):
+    if isinstance(corpus_indices, str) or not isinstance(corpus_indices, (Sequence, np.ndarray)) or (
+            isinstance(corpus_indices, np.ndarray) and corpus_indices.ndim != 1):
         raise TypeError(f'{what}, not {show(corpus_indices)}.')
+    if not all(issubclass(kind, Real) for kind in set(map(type, corpus_indices))):
+        raise TypeError(f'{what}, but {show(next(i for i in corpus_indices if not isinstance(i, Real)))} is in it.')
     # Each label is the next character, hence the one more.
     needed = num_steps * batch_size + 1 if is_random_iter else (num_steps + 1) * batch_size
     if len(corpus_indices) < needed:
         raise ValueError(f'The corpus has {len(corpus_indices)} characters, but one mini-batch of {batch_size} '
                          f'sequences of {num_steps} steps needs {needed}: make batch_size or num_steps smaller.')
     numbers = np.asarray(corpus_indices)
-    for index in numbers.min(), numbers.max():      # nan, if there is one
-        if index not in range(vocab_size) and not 0 < index < vocab_size:
+    fractions = numbers[numbers != np.floor(numbers)] if numbers.dtype.kind == 'f' else ()
+    if len(fractions):
+        raise ValueError(f'{what}, but {fractions[0]} is in it.')
+    for index in numbers.min(), numbers.max():
+        if not 0 <= index < vocab_size:
             raise ValueError(f'The corpus has the index {index}, but vocab_size is {vocab_size}: '
                              'take both from one call of load_data_jay_lyrics.')
-    if numbers.dtype.kind == 'f' and (numbers != np.floor(numbers)).any():
-        raise ValueError(f'{what}, but there is {numbers[numbers != np.floor(numbers)][0]} in it.')
 
 
 def check_training(vocab_size, corpus_indices, char_to_idx, is_random_iter, num_steps, clipping_theta, batch_size,
                    pred_period, pred_len, prefixes):
     """Refuse, before any work is done, the settings that would fail or do nothing later."""
-    check_settings(is_random_iter, num_steps, clipping_theta, batch_size)
+    check_theta(clipping_theta)
     check_whole(1, pred_period=pred_period)
     check_whole(0, LONGEST_TEXT, pred_len=pred_len)
     check_corpus(vocab_size, corpus_indices, is_random_iter, num_steps, batch_size)
@@ -487,14 +482,14 @@ def check_lr(lr):
                  lambda x: 0 < x < LARGEST_FLOAT)
 
 
-def check_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps, lr,
-                clipping_theta, batch_size):
+def check_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
+                lr, clipping_theta, batch_size):
     """What `train_epoch` is given. It returns the functions among it, watched."""
     check_functions(rnn=rnn, init_rnn_state=init_rnn_state)
     check_whole(1, num_hiddens=num_hiddens)
     check_context(ctx)
     check_lr(lr)
-    check_settings(is_random_iter, num_steps, clipping_theta, batch_size)
+    check_theta(clipping_theta)
     check_corpus(vocab_size, corpus_indices, is_random_iter, num_steps, batch_size)
     check_gradients(params)
     check_params(params, ctx)
@@ -531,11 +526,13 @@ def check_fused(n, vocab_size, state, params):
 
 
 def check_mini_batch(X, Y, state, params, vocab_size=None):
-    """Indices and labels of one shape (n, T), for the parameters of as many characters as W_xh has rows."""
+    """Indices and labels of one shape (n, T), and a model for them; without vocab_size, one that is to be trained."""
     if not X.shape == Y.shape or len(X.shape) != 2:
         raise ValueError(f'X and Y, the characters and those that follow them, must both have the shape (n, T), not '
                          f'{X.shape} and {Y.shape}.')
     check_list(params)
+    if vocab_size is None:
+        check_gradients(params[:1])
     check_fused(X.shape[0], vocab_size or params[0].shape[0], state, params)
 
 
@@ -765,9 +762,8 @@ def check_picture_kind(path, kinds):
 def check_runs(checkpoints):
     if not isinstance(checkpoints, (list, tuple)) or not all(
             isinstance(run, (list, tuple)) and len(run) == 2 and isinstance(run[0], str) for run in checkpoints):
-        paths = isinstance(checkpoints, (list, tuple)) and any(isinstance(run, (str, os.PathLike)) for run in checkpoints)
-        cure = 'load each one with load_checkpoint' if paths else "write [('songs', checkpoint)]"
-        raise TypeError(f'checkpoints must be a list of pairs (name, Checkpoint), not {show(checkpoints)}: {cure}.')
+        raise TypeError(f'checkpoints must be a list of pairs (name, Checkpoint), not {show(checkpoints)}: load a file '
+                        "with load_checkpoint, and write [('songs', checkpoint)].")
     if not checkpoints:
         raise ValueError('There is no run to draw: give at least one (name, Checkpoint).')
     for _, checkpoint in checkpoints:

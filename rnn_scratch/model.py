@@ -1,7 +1,7 @@
 """(三) 定义模型: the hidden state, and the step that is taken at each character."""
 from mxnet import nd
 
-from ._checks import check_state_sizes, check_step
+from ._checks import check_sizes, check_step
 
 
 def init_rnn_state(batch_size, num_hiddens, ctx):
@@ -31,7 +31,7 @@ def init_rnn_state(batch_size, num_hiddens, ctx):
     TypeError, ValueError
         As for `get_params`.
     """
-    check_state_sizes(batch_size, num_hiddens, ctx)
+    check_sizes(ctx, num_hiddens, batch_size=batch_size)
     return (nd.zeros((batch_size, num_hiddens), ctx=ctx),)
 
 

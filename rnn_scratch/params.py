@@ -34,7 +34,7 @@ def get_params(num_inputs, num_hiddens, num_outputs, ctx):
     TypeError, ValueError
         A size is not a positive whole number, or ctx is not a device of this machine.
     """
-    check_sizes(num_inputs, num_hiddens, num_outputs, ctx)
+    check_sizes(ctx, num_hiddens, num_inputs=num_inputs, num_outputs=num_outputs)
     d, h, q = num_inputs, num_hiddens, num_outputs
 
     def normal(shape):

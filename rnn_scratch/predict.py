@@ -47,8 +47,8 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
         model and the vocabulary do not belong together; a parameter is not finite; or a function among the arguments
         does not return what it should.
     """
-    rnn, init_rnn_state, pick = check_prediction(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size,
-                                                 ctx, idx_to_char, char_to_idx, pick, greedy)
+    rnn, init_rnn_state, pick = check_prediction(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens,
+                                                 vocab_size, ctx, idx_to_char, char_to_idx, pick, greedy)
     state = init_rnn_state(1, num_hiddens, ctx)
     indices = [char_to_idx[prefix[0]]]
     for t in range(1, len(prefix) + num_chars):

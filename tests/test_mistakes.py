@@ -6,6 +6,7 @@ are right: those of a model of five characters and three hidden units.
 import functools
 import math
 import os
+import random
 import re
 
 import rnn_scratch as d2l
@@ -28,6 +29,11 @@ class Made:
 
     def __init__(self, make, *arguments, **keywords):
         self.make = functools.partial(make, *arguments, **keywords)
+        given = [*map(repr, arguments), *(f'{name}={value}' for name, value in keywords.items())]
+        self.name = f'{make.__name__}({", ".join(given)})'
+
+    def __repr__(self):
+        return self.name
 
 
 def params(get_params=d2l.get_params, d=5, h=3, q=5, spoil=None, gradients=True, seed=1):
@@ -162,7 +168,8 @@ def right(names, **more):
 
 
 def cell(rnn, get_params, states):
-    return rnn, {'inputs': Made(inputs), 'state': Made(state_of, *[(2, 3)] * states), 'params': Made(params, get_params)}
+    return rnn, {'inputs': Made(inputs), 'state': Made(state_of, *[(2, 3)] * states),
+                 'params': Made(params, get_params)}
 
 
 CHECKPOINT = {'params': Made(params), 'perplexities': [4.0, 3.0], 'idx_to_char': CHARS, 'num_hiddens': 3}
@@ -270,7 +277,7 @@ wrong(CELLS, ValueError, '(5, 3) | (2, 3) | state', inputs=Made(inputs, n=5))
 wrong(CELLS, TypeError, 'to_onehot | (2, 4)', inputs=Made(nd.zeros, (2, 4)))
 wrong(CELLS, TypeError, 'to_onehot | [0, 1]', inputs=[0, 1])
 wrong(CELLS, ValueError, 'to_onehot | no', inputs=[])
-wrong(CELLS, TypeError, 'to_onehot | (2, 4)', inputs=Made(lambda: [nd.zeros((2, 4)).asnumpy()]))
+wrong(CELLS, TypeError, 'to_onehot | 4 arrays', inputs=Made(lambda: [X.asnumpy() for X in inputs()]))
 wrong(CELLS, ValueError, '(2, 4) | (5, 3)', state=Made(state_of, (2, 4)), inputs=Made(inputs, d=4))
 wrong('rnn; relu_rnn; gru', ValueError, '(2, 4) | (2, 3) | init_rnn_state', state=Made(state_of, (2, 4)))
 wrong('rnn; relu_rnn; gru', ValueError, '(1, 3) | (2, 3) | init_rnn_state', state=Made(state_of, (1, 3)))
@@ -333,8 +340,8 @@ for d, q in [(4, 4), (9, 9), (9, 5), (4, 5)]:
     wrong(f'{PREDICTS}; {EVALUATES}; {EPOCHS}', ValueError, f'({d}, 3) | 5', params=Made(params, d=d, q=q))
     wrong('Checkpoint.predict', ValueError, f'({d}, 3) | 5', params=Made(params, d=d, q=q))
 for q in [4, 1, 9]:
-    wrong(f'predict_rnn; train_epoch; evaluate', ValueError, f'{q}) | 5', params=Made(params, q=q))
-    wrong(f'fused.predict_rnn; fused.train_epoch; evaluate, fused; fused.losses', ValueError, f'(3, {q}) | 5',
+    wrong('predict_rnn; train_epoch; evaluate', ValueError, f'{q}) | 5', params=Made(params, q=q))
+    wrong('fused.predict_rnn; fused.train_epoch; evaluate, fused; fused.losses', ValueError, f'(3, {q}) | 5',
           params=Made(params, q=q))
 wrong(f'{PREDICTS}; {EVALUATES}; {EPOCHS}', ValueError, '(5, 4) | 3', params=Made(params, h=4))
 wrong(f'{PREDICTS}; {EVALUATES}; {EPOCHS}', ValueError, '(5, 3) | 4', num_hiddens=4)
@@ -349,12 +356,12 @@ for value in [NAN, INF]:
 wrong(BOTH, TypeError, 'params | list | function', params=d2l.get_params)
 wrong(BOTH, TypeError, 'params | list | None', params=None)
 wrong(f'{BOTH}; grad_clipping', TypeError, 'params | list | (5, 3)', params=Made(lambda: params()[0]))
-wrong(f'{BOTH}; grad_clipping', TypeError, 'params | list | generator', params=Made(lambda: iter(params())))
+wrong(f'{BOTH}; grad_clipping', TypeError, 'params | list_iterator', params=Made(lambda: iter(params())))
 wrong(f'{BOTH}; grad_clipping', TypeError, 'params | NDArray', params=Made(lambda: [p.asnumpy() for p in params()]))
 wrong(f'{BOTH}; grad_clipping', ValueError, 'params | empty', params=[])
-wrong(f'{EPOCHS}; grad_clipping', ValueError, 'parameter 0 | (5, 3) | attach_grad', params=Made(params, gradients=False))
-wrong(f'{TRAINS}', ValueError, 'parameter 0 | (5, 3) | attach_grad', get_params=functools.partial(params, gradients=False))
-wrong('fused.gradients', ValueError, 'parameter 0 | (5, 3) | attach_grad', params=Made(params, gradients=False))
+wrong(f'{EPOCHS}; grad_clipping; fused.gradients', ValueError, 'parameter 0 | (5, 3) | attach_grad',
+      params=Made(params, gradients=False))
+wrong(TRAINS, ValueError, 'parameter 0 | (5, 3) | attach_grad', get_params=functools.partial(params, gradients=False))
 wrong(f'{PREDICTS}; {EPOCHS}', ValueError, '5 parameters | not 11', params=Made(params, cells.get_gru_params))
 for engine in ['tutorial', 'fused']:
     wrong('Checkpoint.predict', ValueError, '(5, 4) | 3', params=Made(params, h=4), engine=engine)
@@ -364,7 +371,7 @@ wrong(TRAINS, TypeError, 'get_params | function | lambda', get_params=Made(param
 wrong(TRAINS, TypeError, 'get_params | without arguments | lambda', get_params=d2l.get_params)
 wrong(TRAINS, TypeError, 'get_params | function | None', get_params=None)
 wrong(TRAINS, TypeError, 'params | list | None', get_params=nothing)
-wrong(TRAINS, TypeError, 'params | list | generator', get_params=lambda: iter(params()))
+wrong(TRAINS, TypeError, 'params | list_iterator', get_params=lambda: iter(params()))
 wrong(TRAINS, ValueError, 'parameter 2 | finite', get_params=functools.partial(params, spoil=put(2, NAN)))
 wrong(TRAINS, ValueError, '(9, 3) | 5', get_params=functools.partial(params, d=9, q=9))
 wrong(TRAINS, ValueError, '(5, 4) | 3', get_params=functools.partial(params, h=4))
@@ -400,7 +407,7 @@ for is_random_iter in [True, False]:
 
 # The next character
 for index in [-1, 5, 1.7, NAN]:
-    wrong(PREDICTS, ValueError, f'pick | {index:g} | 5', pick=always(index))
+    wrong(PREDICTS, ValueError, f'pick | {index:g} | 0 to 4', pick=always(index))
 wrong(PREDICTS, TypeError, 'pick | 3 | NDArray', pick=lambda Y: 3)
 wrong(PREDICTS, TypeError, 'pick | None | NDArray', pick=nothing)
 wrong(PREDICTS, TypeError, 'pick | (1, 5) | NDArray', pick=lambda Y: Y)
@@ -426,7 +433,7 @@ wrong('sampler', TypeError, "seed | 'abc'", seed='abc')
 # Clipping and perplexity
 for name, functions in [('theta', 'grad_clipping'), ('clipping_theta', f'{EPOCHS}; {TRAINS}')]:
     for value, error in [(0, ValueError), (-1, ValueError), (NAN, ValueError), ('0.01', TypeError), ([1], TypeError)]:
-        wrong(functions, error, f'theta | above 0 | {value!r}', **{name: value})
+        wrong(functions, error, f'theta | above zero | {value!r}', **{name: value})
 wrong('perplexity', ValueError, 'n | 1 or more | 0', n=0)
 wrong('perplexity', ValueError, 'n | 1 or more | -5', n=-5)
 wrong('perplexity', TypeError, 'n | 2.5', n=2.5)
@@ -448,17 +455,17 @@ wrong(TRAINS, TypeError, "num_epochs | '2'", num_epochs='2')
 BOTH = f'{EPOCHS}; {TRAINS}'
 wrong(BOTH, ValueError, 'corpus_indices | 1.5', corpus_indices=indices((7, 1.5)))
 wrong(BOTH, ValueError, 'corpus_indices | nan', corpus_indices=indices((7, NAN)))
-wrong(BOTH, ValueError, 'corpus_indices | inf', corpus_indices=indices((7, INF)))
+wrong(BOTH, ValueError, 'index inf | vocab_size | 5', corpus_indices=indices((7, INF)))
 wrong(BOTH, ValueError, 'index 5 | vocab_size | 5', corpus_indices=indices((7, 5)))
 wrong(BOTH, ValueError, 'index -1 | vocab_size | 5', corpus_indices=indices((7, -1)))
 wrong(BOTH, ValueError, '1.5', corpus_indices=Made(indices, (7, 1.5), kind=np.array))
 wrong(BOTH, TypeError, "corpus_indices | 'abcde", corpus_indices=TEXT)
-wrong(BOTH, TypeError, "corpus_indices | ['a', 'b'", corpus_indices=list(TEXT))
+wrong(BOTH, TypeError, "corpus_indices | 'a'", corpus_indices=list(TEXT))
 wrong(BOTH, TypeError, 'corpus_indices | None', corpus_indices=None)
 wrong(BOTH, TypeError, 'corpus_indices | None', corpus_indices=indices((7, None)))
-wrong(BOTH, TypeError, 'corpus_indices', corpus_indices=(indices(), numbers(), CHARS, 5))
+wrong(BOTH, TypeError, 'corpus_indices | [0, 1', corpus_indices=(indices(), numbers(), CHARS, 5))
 wrong(BOTH, TypeError, 'corpus_indices | (5, 9)', corpus_indices=Made(lambda: np.array(indices()).reshape(5, 9)))
-wrong(BOTH, TypeError, 'corpus_indices | generator', corpus_indices=Made(lambda: iter(indices())))
+wrong(BOTH, TypeError, 'corpus_indices | list_iterator', corpus_indices=Made(lambda: iter(indices())))
 wrong(BOTH, ValueError, '0 characters | 9', corpus_indices=[])
 wrong(BOTH, ValueError, '3 characters | 9', corpus_indices=[0, 1, 2])
 wrong(BOTH, ValueError, '45 characters | 4001', num_steps=2000)
@@ -536,8 +543,10 @@ def numbers_in(arguments):
 
 
 def name_of(case):
-    function, changes, _, _ = case
-    return f'{function}: ' + ', '.join(f'{name}={re.sub(" +", " ", repr(value))[:40]}' for name, value in changes.items())
+    """The same in each run: no addresses of objects in it."""
+    function, changes, *_ = case
+    return f'{function}: ' + ', '.join(f'{name}={re.sub("<| at 0x.*", "", repr(value))[:50]}'
+                                       for name, value in changes.items())
 
 
 @pytest.mark.parametrize('function, changes, error, words', CASES, ids=map(name_of, CASES))
@@ -556,3 +565,81 @@ def test_a_mistake_is_one_sentence_before_any_work(function, changes, error, wor
     assert capsys.readouterr().out == '' and os.listdir(tmp_path) == []
     for a, b in zip(numbers_in(arguments), before):
         np.testing.assert_array_equal(a, b)
+
+
+# What is no mistake: whatever d2lzh takes
+
+RIGHT_TOO = [
+    ('num_hiddens', np.int64(3)), ('vocab_size', np.int32(5)), ('batch_size', np.array([2, 3])[0]),
+    ('num_steps', np.int16(4)), ('corpus_indices', tuple(indices())), ('corpus_indices', np.array(indices())),
+    ('corpus_indices', [float(i) for i in indices()]), ('corpus_indices', np.array(indices(), 'float32')),
+    ('corpus_indices', [*map(np.int64, indices())]), ('idx_to_char', tuple(CHARS)), ('idx_to_char', 'abcde'),
+    ('idx_to_char', dict(enumerate(CHARS))), ('idx_to_char', np.array(CHARS)), ('is_random_iter', 1),
+    ('is_random_iter', 0), ('is_random_iter', np.bool_(True)), ('num_epochs', np.int64(2)), ('num_epochs', 0), ('lr', 1),
+    ('lr', np.float32(0.5)), ('clipping_theta', 1), ('clipping_theta', np.float64(0.01)), ('clipping_theta', None), ('clipping_theta', INF),
+    ('pred_period', np.int64(1)), ('pred_len', 0), ('pred_len', np.int64(3)), ('prefixes', ('a', 'bc')),
+    ('prefixes', []), ('prefixes', {'a': 1}), ('prefixes', np.array(['a', 'bc'])), ('ctx', None),
+]
+
+
+def lists_and_arrays(inputs, state, params):
+    """A list where the chapter has a tuple, and one array of three dimensions where it has a list."""
+    outputs, state = d2l.rnn(inputs, state, params)
+    return nd.stack(*outputs), [*state]
+
+
+def printed(library, arguments, capsys):
+    random.seed(3)
+    made = params()
+    library.train_and_predict_rnn(**{**arguments, 'get_params': lambda: made})
+    return re.sub(r'time \S+', 'time', capsys.readouterr().out), [param.asnumpy() for param in made]
+
+
+@pytest.mark.parametrize('name, value', RIGHT_TOO, ids=[f'{name}={value!r}'[:60] for name, value in RIGHT_TOO])
+def test_what_d2lzh_takes_is_taken(name, value, capsys):
+    arguments = {**right(TRAIN), name: value}
+    (theirs, their_params), (ours, our_params), (fused_s, _) = (printed(library, arguments, capsys)
+                                                               for library in [d2lzh, d2l, fused])
+    assert ours == theirs and (theirs or name == 'num_epochs')
+    assert re.sub(r'\d\.\d+', '', fused_s) == re.sub(r'\d\.\d+', '', theirs)
+    for a, b in zip(our_params, their_params):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+@pytest.mark.parametrize('rnn, get_params, init_state', [
+    (lambda inputs, state, params: cells.gru(inputs, state, params), cells.get_gru_params, d2l.init_rnn_state),
+    (lambda inputs, state, params: cells.lstm(inputs, state, params), cells.get_lstm_params, cells.init_lstm_state),
+    (lists_and_arrays, lambda *sizes: tuple(d2l.get_params(*sizes)), lambda *sizes: [*d2l.init_rnn_state(*sizes)]),
+], ids=['gru', 'lstm', 'lists and tuples'])
+@pytest.mark.parametrize('is_random_iter', [True, False])
+def test_the_functions_of_a_user_are_taken(rnn, get_params, init_state, is_random_iter, capsys):
+    arguments = {**right(TRAIN), 'rnn': rnn, 'init_rnn_state': init_state, 'is_random_iter': is_random_iter}
+    found = []
+    for library in [d2lzh, d2l]:
+        random.seed(3)
+        mx.random.seed(3)
+        library.train_and_predict_rnn(**{**arguments, 'get_params': lambda: get_params(5, 3, 5, CTX)})
+        found.append(re.sub(r'time \S+', 'time', capsys.readouterr().out))
+    assert found[0] == found[1] != ''
+
+
+def test_a_pick_of_one_s_own_is_taken():
+    for engine in [d2l, fused]:
+        text = engine.predict_rnn(**{**arguments_of('predict_rnn', {})[1], 'pick': lambda Y: Y.argmin(axis=1)})
+        assert len(text) == 5
+
+
+def test_a_text_of_the_longest_length_is_not_refused():
+    with pytest.raises(ZeroDivisionError):
+        d2l.predict_rnn(**{**arguments_of('predict_rnn', {})[1], 'num_chars': 100_000, 'pick': lambda Y: 1 / 0})
+
+
+def test_steps_that_end_in_no_number_are_reported_at_the_end_of_the_epoch():
+    """One mini-batch, whose loss is measured before the step that spoils the parameters."""
+    for engine in [d2l, fused]:
+        _, arguments = arguments_of('train_epoch', {'lr': 3e38, 'clipping_theta': None,
+                                                    'corpus_indices': indices()[:9]})
+        arguments['params'][3][:] *= 1000       # so that the gradients of the hidden layer are above 1
+        with pytest.raises(FloatingPointError, match='not finite.*smaller learning rate') as raised:
+            engine.train_epoch(**arguments)
+        assert '\n' not in str(raised.value)

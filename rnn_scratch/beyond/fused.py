@@ -29,7 +29,15 @@ import rnn_scratch as d2l  # as in training.py: the two iterators are d2lzh's ow
 from mxnet import autograd, nd, sym
 
 from .. import model, training
-from .._checks import check_cell, check_epoch, check_fused, check_mini_batch, check_norm, check_prediction, check_trained
+from .._checks import (
+    check_cell,
+    check_epoch,
+    check_fused,
+    check_mini_batch,
+    check_norm,
+    check_prediction,
+    check_trained,
+)
 from ..perplexity import perplexity
 from ..predict import greedy
 

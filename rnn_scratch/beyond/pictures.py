@@ -21,8 +21,15 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from mxnet import nd
 
-from .._checks import (check_is_loaded, check_line, check_new_file, check_num_units, check_params, check_picture_kind,
-                       check_runs)
+from .._checks import (
+    check_is_loaded,
+    check_line,
+    check_new_file,
+    check_num_units,
+    check_params,
+    check_picture_kind,
+    check_runs,
+)
 from ..onehot import to_onehot
 
 GREY = '0.45'
