@@ -214,7 +214,7 @@ def test_what_does_not_fit_is_named():
     H = d2l.init_rnn_state(2, 3, ctx)
     with pytest.raises(ValueError, match='has 11 parameters, W_xz .* b_q, not 14'):
         gru(X, H, lstm_params)
-    with pytest.raises(ValueError, match=r'1 array, \(2, 3\), but .* H and C of shape \(2, 3\): .*init_lstm_state\(2, 3'):
+    with pytest.raises(ValueError, match=r'1 array, \(2, 3\), but .* H and C of shape \(2, 3\).*init_lstm_state\(2, 3'):
         lstm(X, H, lstm_params)
     with pytest.raises(ValueError, match=r'1 array, \(5, 3\), but .* need H of shape \(2, 3\)'):
         gru(X, d2l.init_rnn_state(5, 3, ctx), gru_params)

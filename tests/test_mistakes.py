@@ -575,10 +575,11 @@ RIGHT_TOO = [
     ('corpus_indices', [float(i) for i in indices()]), ('corpus_indices', np.array(indices(), 'float32')),
     ('corpus_indices', [*map(np.int64, indices())]), ('idx_to_char', tuple(CHARS)), ('idx_to_char', 'abcde'),
     ('idx_to_char', dict(enumerate(CHARS))), ('idx_to_char', np.array(CHARS)), ('is_random_iter', 1),
-    ('is_random_iter', 0), ('is_random_iter', np.bool_(True)), ('num_epochs', np.int64(2)), ('num_epochs', 0), ('lr', 1),
-    ('lr', np.float32(0.5)), ('clipping_theta', 1), ('clipping_theta', np.float64(0.01)), ('clipping_theta', None), ('clipping_theta', INF),
-    ('pred_period', np.int64(1)), ('pred_len', 0), ('pred_len', np.int64(3)), ('prefixes', ('a', 'bc')),
-    ('prefixes', []), ('prefixes', {'a': 1}), ('prefixes', np.array(['a', 'bc'])), ('ctx', None),
+    ('is_random_iter', 0), ('is_random_iter', np.bool_(True)), ('num_epochs', np.int64(2)), ('num_epochs', 0),
+    ('lr', 1), ('lr', np.float32(0.5)), ('clipping_theta', 1), ('clipping_theta', np.float64(0.01)),
+    ('clipping_theta', None), ('clipping_theta', INF), ('pred_period', np.int64(1)), ('pred_len', 0),
+    ('pred_len', np.int64(3)), ('prefixes', ('a', 'bc')), ('prefixes', []), ('prefixes', {'a': 1}),
+    ('prefixes', np.array(['a', 'bc'])), ('ctx', None),
 ]
 
 
