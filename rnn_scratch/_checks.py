@@ -76,10 +76,24 @@ def check_text(**texts):
             raise TypeError(f'{name} must be a text, not {show(value)}: put its characters into one text, in quotes.')
 
 
-def check_functions(**functions):
-    for name, value in functions.items():
-        if not callable(value):
-            raise TypeError(f'{name} must be a function, not {show(value)}: name the function, without a call.')
+def check_function(name, function, arguments=None):
+    """A function, and one that can be called with so many arguments, whose names stand in a text."""
+    if not callable(function):
+        raise TypeError(f'{name} must be a function, not {show(function)}: name the function, without a call.')
+    if arguments and not takes(function, arguments.count(',') + 1):
+        raise TypeError(f'{name} must be a function of {arguments}, and {show(function)} takes other arguments: write '
+                        'one that takes just these.')
+
+
+def takes(function, number):
+    """Whether a function can be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*range(number))
+    except TypeError:
+        return False
+    except ValueError:      # written in C: it does not say
+        return True
+    return True
 
 
 def check_context(ctx):
@@ -116,6 +130,9 @@ def check_params(params, ctx):
     """What can be computed with: arrays on the device, of finite numbers."""
     check_list(params)
     for i, param in enumerate(params):
+        if param.dtype != np.float32:
+            raise TypeError(f'The parameter {i} holds numbers of {np.dtype(param.dtype)}, but to_onehot makes float32: '
+                            "make the parameter with .astype('float32').")
         if ctx is not None and param.context != ctx:
             raise ValueError(f'The parameter {i} is on {param.context}, but ctx is {ctx}: use one ctx for all.')
         if not is_finite(param):
@@ -210,10 +227,17 @@ def check_step(inputs, state, params, symbols=RNN, states=('H',)):
             isinstance(X, nd.NDArray) and len(X.shape) == 2 for X in inputs):
         raise TypeError(f'inputs must be a list of NDArrays (n, d), one a time step, not {show(inputs)}: make it with '
                         'to_onehot(X, vocab_size).')
-    if not len(inputs):
-        raise ValueError('There is no time step in inputs: make it with to_onehot(X, vocab_size).')
-    n, d = inputs[0].shape
+    shapes = {X.shape for X in inputs}
+    if len(shapes) != 1:
+        raise ValueError(f'The inputs of all time steps must have one shape (n, d), and these have '
+                         f'{", ".join(map(str, sorted(shapes))) or "no time step"}: make them with '
+                         'to_onehot(X, vocab_size).')
+    (n, d), = shapes
     check_fit(n, d, state, params, symbols, states)
+    kinds = [array.dtype for array in (inputs[0], state[0], params[0])]
+    if len(set(kinds)) != 1:
+        raise TypeError('The inputs, the state and the parameters must hold numbers of one kind, not of '
+                        f'{", ".join(str(np.dtype(kind)) for kind in kinds)}: change one with .astype.')
 
 
 def check_fit(n, d, state, params, symbols=RNN, states=('H',)):
@@ -279,18 +303,30 @@ def check_prediction(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens
     check_whole(0, LONGEST_TEXT, num_chars=num_chars)
     check_model(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx)
     check_prefix(prefix, char_to_idx)
-    check_functions(pick=pick)
+    check_function('pick', pick, 'Y')
     return (watched_cell(rnn, vocab_size), watched_state(init_rnn_state),
             pick if pick is greedy else watched_pick(pick, vocab_size))
 
 
 def check_model(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx):
     """The eight arguments that are a model."""
-    check_functions(rnn=rnn, init_rnn_state=init_rnn_state)
+    check_cell_functions(rnn, init_rnn_state)
     check_whole(1, num_hiddens=num_hiddens)
     check_vocabulary(vocab_size, idx_to_char, char_to_idx)
     check_context(ctx)
     check_params(params, ctx)
+
+
+def check_cell_functions(rnn, init_rnn_state):
+    check_function('rnn', rnn, 'inputs, state, params')
+    check_function('init_rnn_state', init_rnn_state, 'batch_size, num_hiddens, ctx')
+
+
+def check_written(state):
+    """At the end of a text: a state with ReLU has no upper limit, and the numbers of 32 bits have."""
+    if not all(map(is_finite, state)):
+        raise FloatingPointError('The state of the model has grown beyond all bounds while it wrote: ask for fewer '
+                                 'characters (num_chars), or train the model again.')
 
 
 def watched_state(init_rnn_state):
@@ -452,10 +488,10 @@ def check_training(vocab_size, corpus_indices, char_to_idx, is_random_iter, num_
 
 def check_train_and_predict(rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char,
                             char_to_idx, is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size,
-                            pred_period, pred_len, prefixes):
-    """What `train_and_predict_rnn` is given, as far as it can be seen before the first epoch."""
-    check_functions(rnn=rnn, init_rnn_state=init_rnn_state)
-    if not callable(get_params) or not takes_nothing(get_params):
+                            pred_period, pred_len, prefixes, train_epoch):
+    """What `train_and_predict_rnn` is given, as far as it can be seen before. It returns train_epoch, watched."""
+    check_cell_functions(rnn, init_rnn_state)
+    if not callable(get_params) or not takes(get_params, 0):
         raise TypeError(f'get_params must be a function without arguments, not {show(get_params)}: write for instance '
                         'lambda: get_params(vocab_size, num_hiddens, vocab_size, ctx).')
     check_whole(1, num_hiddens=num_hiddens)
@@ -465,16 +501,19 @@ def check_train_and_predict(rnn, get_params, init_rnn_state, num_hiddens, vocab_
     check_vocabulary(vocab_size, idx_to_char, char_to_idx)
     check_training(vocab_size, corpus_indices, char_to_idx, is_random_iter, num_steps, clipping_theta, batch_size,
                    pred_period, pred_len, prefixes)
+    return watched_epoch(train_epoch)
 
 
-def takes_nothing(function):
-    try:
-        inspect.signature(function).bind()
-    except TypeError:
-        return False
-    except ValueError:      # written in C: it does not say
-        return True
-    return True
+def watched_epoch(train_epoch):
+    """The same function, but each time it must return a number: fifty epochs later it would be printed."""
+    def epoch(*arguments):
+        perplexity = train_epoch(*arguments)
+        if not isinstance(perplexity, Real):
+            raise TypeError(f'train_epoch must return the perplexity of the epoch, a number, not {show(perplexity)}: '
+                            'end your function with return.')
+        return perplexity
+
+    return epoch
 
 
 def check_lr(lr):
@@ -485,7 +524,7 @@ def check_lr(lr):
 def check_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
                 lr, clipping_theta, batch_size):
     """What `train_epoch` is given. It returns the functions among it, watched."""
-    check_functions(rnn=rnn, init_rnn_state=init_rnn_state)
+    check_cell_functions(rnn, init_rnn_state)
     check_whole(1, num_hiddens=num_hiddens)
     check_context(ctx)
     check_lr(lr)
@@ -511,7 +550,7 @@ def check_trained(l_sum, params):
 def check_cell(rnn, chapter_rnn):
     """The fused engine has its own formulas for the chapter's cell; any other would be trained as if it were that."""
     if rnn is not chapter_rnn:
-        check_functions(rnn=rnn)
+        check_function('rnn', rnn)
         raise ValueError(f"The fused engine computes the chapter's cell, rnn_scratch.rnn, and not {show(rnn)}: "
                          'take the functions of the same names from rnn_scratch, which compute any cell.')
 
@@ -526,14 +565,20 @@ def check_fused(n, vocab_size, state, params):
 
 
 def check_mini_batch(X, Y, state, params, vocab_size=None):
-    """Indices and labels of one shape (n, T), and a model for them; without vocab_size, one that is to be trained."""
-    if not X.shape == Y.shape or len(X.shape) != 2:
-        raise ValueError(f'X and Y, the characters and those that follow them, must both have the shape (n, T), not '
-                         f'{X.shape} and {Y.shape}.')
+    """Indices and labels, and a model for them; without vocab_size, one that is to be trained."""
+    check_labels(X, Y)
     check_list(params)
     if vocab_size is None:
         check_gradients(params[:1])
     check_fused(X.shape[0], vocab_size or params[0].shape[0], state, params)
+
+
+def check_labels(X, Y):
+    if not isinstance(X, nd.NDArray) or not isinstance(Y, nd.NDArray):
+        raise TypeError(f'X and Y must be NDArrays of indices, not {show(X)} and {show(Y)}: make them with nd.array.')
+    if X.shape != Y.shape or len(X.shape) != 2:
+        raise ValueError(f'X and Y, the characters and those that follow them, must both have the shape (n, T), not '
+                         f'{X.shape} and {Y.shape}.')
 
 
 # beyond/sampling.py, beyond/evaluation.py
@@ -549,6 +594,9 @@ def check_sampler(temperature, top_k, top_p, seed):
 
 
 def check_scores(scores):
+    """The scores (1, q) of one character, as a NumPy array."""
+    if scores.ndim != 2 or len(scores) != 1:
+        raise ValueError(f'pick takes the scores of one character, of shape (1, q), not {scores.shape}.')
     if not np.isfinite(scores).all():
         raise FloatingPointError('The scores of the next character are not finite, so none can be drawn: the state of '
                                  'the model has grown beyond all bounds; write a shorter text, or train it again.')
@@ -557,10 +605,16 @@ def check_scores(scores):
 def check_evaluation(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx, losses):
     """What `evaluate` is given. It returns init_rnn_state, watched."""
     check_text(text=text)
-    check_functions(losses=losses)
+    check_function('losses', losses)
     check_model(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx)
     check_held_out(sum(char in char_to_idx for char in text))
     return watched_state(init_rnn_state)
+
+
+def check_losses(rnn, X, Y, vocab_size):
+    """What `losses` is given. It returns rnn, watched."""
+    check_labels(X, Y)
+    return watched_cell(rnn, vocab_size)
 
 
 def check_held_out(length):

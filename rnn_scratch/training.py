@@ -116,9 +116,10 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
     FloatingPointError
         As for `train_epoch`.
     """
-    check_train_and_predict(rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char,
-                            char_to_idx, is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size,
-                            pred_period, pred_len, prefixes)
+    train_epoch = check_train_and_predict(
+        rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char, char_to_idx,
+        is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size, pred_period, pred_len, prefixes,
+        train_epoch)
     params, perplexities = get_params(), []
     for epoch in range(1, num_epochs + 1):
         start = time.time()

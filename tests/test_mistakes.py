@@ -55,6 +55,11 @@ def put(i, value):
     return spoil
 
 
+def growing(made):
+    """With ReLU the state triples at least at each step."""
+    made[1][:], made[2][:] = 3, 1
+
+
 def instead(i, shape):
     """The parameter i in another shape."""
     def spoil(made):
@@ -120,6 +125,10 @@ def lost_state(inputs, state, params):
 def other_state(inputs, state, params):
     outputs, (H,) = d2l.rnn(inputs, state, params)
     return outputs, (H[:, :2],)
+
+
+def two_arguments(inputs, state):
+    return None
 
 
 def crossed(inputs, state, params):
@@ -276,7 +285,10 @@ wrong(CELLS, ValueError, '(2, 9) | (5, 3) | vocab_size', inputs=Made(inputs, d=9
 wrong(CELLS, ValueError, '(5, 3) | (2, 3) | state', inputs=Made(inputs, n=5))
 wrong(CELLS, TypeError, 'to_onehot | (2, 4)', inputs=Made(nd.zeros, (2, 4)))
 wrong(CELLS, TypeError, 'to_onehot | [0, 1]', inputs=[0, 1])
-wrong(CELLS, ValueError, 'to_onehot | no', inputs=[])
+wrong(CELLS, ValueError, 'to_onehot | no time step', inputs=[])
+wrong(CELLS, ValueError, '(2, 5), (3, 5) | to_onehot', inputs=Made(lambda: inputs() + inputs(n=3)))
+wrong(CELLS, TypeError, 'float64, float32, float32 | astype',
+      inputs=Made(lambda: [X.astype('float64') for X in inputs()]))
 wrong(CELLS, TypeError, 'to_onehot | 4 arrays', inputs=Made(lambda: [X.asnumpy() for X in inputs()]))
 wrong(CELLS, ValueError, '(2, 4) | (5, 3)', state=Made(state_of, (2, 4)), inputs=Made(inputs, d=4))
 wrong('rnn; relu_rnn; gru', ValueError, '(2, 4) | (2, 3) | init_rnn_state', state=Made(state_of, (2, 4)))
@@ -359,6 +371,8 @@ wrong(f'{BOTH}; grad_clipping', TypeError, 'params | list | (5, 3)', params=Made
 wrong(f'{BOTH}; grad_clipping', TypeError, 'params | list_iterator', params=Made(lambda: iter(params())))
 wrong(f'{BOTH}; grad_clipping', TypeError, 'params | NDArray', params=Made(lambda: [p.asnumpy() for p in params()]))
 wrong(f'{BOTH}; grad_clipping', ValueError, 'params | empty', params=[])
+wrong(BOTH, TypeError, 'parameter 0 | float64',
+      params=Made(params, spoil=lambda made: [p.astype('float64') for p in made]))
 wrong(f'{EPOCHS}; grad_clipping; fused.gradients', ValueError, 'parameter 0 | (5, 3) | attach_grad',
       params=Made(params, gradients=False))
 wrong(TRAINS, ValueError, 'parameter 0 | (5, 3) | attach_grad', get_params=functools.partial(params, gradients=False))
@@ -393,6 +407,12 @@ wrong(USERS, ValueError, 'two_states | 1 ', rnn=two_states)
 wrong('fused.predict_rnn; fused.train_epoch; fused.train_and_predict_rnn; evaluate, fused; fused.losses', ValueError,
       "gru | chapter's cell", rnn=cells.gru)
 wrong(f'{USERS}; fused.predict_rnn; fused.train_epoch', TypeError, 'rnn | function | None', rnn=None)
+wrong(USERS, TypeError, 'rnn | inputs, state, params | two_arguments', rnn=two_arguments)
+wrong(f'{PREDICTS}; {EPOCHS}; {EVALUATES}; {TRAINS}', TypeError, 'init_rnn_state | batch_size, num_hiddens, ctx',
+      init_rnn_state=two_arguments)
+wrong(TRAINS, TypeError, 'train_epoch | number | None', train_epoch=nothing)
+wrong('predict_rnn', FloatingPointError, 'state | beyond all bounds | num_chars', rnn=cells.relu_rnn, num_chars=150,
+      params=Made(params, spoil=growing))
 wrong(f'{PREDICTS}; {EPOCHS}; {EVALUATES}; {TRAINS}', TypeError, 'init_rnn_state | function | tuple',
       init_rnn_state=Made(state_of, (2, 3)))
 wrong(f'{PREDICTS}; {EVALUATES}', TypeError, 'init_rnn_state | (1, 3) | tuple', init_rnn_state=bare)
@@ -412,6 +432,7 @@ wrong(PREDICTS, TypeError, 'pick | 3 | NDArray', pick=lambda Y: 3)
 wrong(PREDICTS, TypeError, 'pick | None | NDArray', pick=nothing)
 wrong(PREDICTS, TypeError, 'pick | (1, 5) | NDArray', pick=lambda Y: Y)
 wrong(PREDICTS, TypeError, 'pick | function | 3', pick=3)
+wrong(PREDICTS, TypeError, 'pick | function of Y', pick=two_arguments)
 wrong('sampler', ValueError, 'temperature | above 0 | not 0', temperature=0)
 wrong('sampler', ValueError, 'temperature | above 0 | -1', temperature=-1)
 wrong('sampler', ValueError, 'temperature | nan', temperature=NAN)
@@ -497,6 +518,7 @@ wrong('fused.gradients; fused.losses', ValueError, '(1, 3) | (2, 3)', state=Made
 wrong('fused.gradients; fused.losses', ValueError, '2 arrays', state=Made(state_of, (2, 3), (2, 3)))
 wrong('fused.gradients; fused.losses', ValueError, '5 parameters | 11', params=Made(params, cells.get_gru_params))
 wrong('fused.gradients; fused.losses', ValueError, 'W_hh | (7, 6)', params=Made(params, spoil=instead(1, (7, 6))))
+wrong('fused.gradients; fused.losses', TypeError, 'X and Y | [[0, 1]]', X=[[0, 1]])
 wrong('fused.losses', ValueError, '(9, 3) | 5', params=Made(params, d=9, q=9))
 
 # Pictures

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mxnet import gluon, nd
 
-from .._checks import check_copied, check_evaluation, check_unigram, watched_cell
+from .._checks import check_copied, check_evaluation, check_losses, check_unigram
 from ..onehot import to_onehot
 from ..perplexity import perplexity
 
@@ -31,7 +31,8 @@ class Evaluation(NamedTuple):
 
 def losses(rnn, X, Y, state, params, vocab_size):
     """The cross-entropy of each prediction, in nats: indices X, Y (n, T) -> NDArray (T n,), and the next state."""
-    outputs, state = watched_cell(rnn, vocab_size)(to_onehot(X, vocab_size), state, params)     # T × (n, q)
+    rnn = check_losses(rnn, X, Y, vocab_size)
+    outputs, state = rnn(to_onehot(X, vocab_size), state, params)                               # T × (n, q)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     return loss(nd.concat(*outputs, dim=0), Y.T.reshape((-1,))), state
 

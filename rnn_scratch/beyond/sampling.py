@@ -44,9 +44,9 @@ def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
     generator = np.random.default_rng(seed)
 
     def pick(Y):
-        scores = Y.asnumpy()[0]
+        scores = Y.asnumpy()                    # (1, q)
         check_scores(scores)
-        p = distribution(scores, temperature, top_k, top_p)
+        p = distribution(scores[0], temperature, top_k, top_p)
         return nd.array([generator.choice(len(p), p=p)], ctx=Y.ctx)
 
     return pick
