@@ -229,16 +229,21 @@ FUNCTIONS = {
     'plot_hidden_units': (plot_units, CHECKPOINT),
     'plot_training': (plot_training, CHECKPOINT),
 }
-CASES = []
+KINDS = {}      # the cases by the kind of mistake, as docs/reliability.md counts them
+
+
+def kind(name):
+    """What follows is of this kind."""
+    KINDS[name] = []
 
 
 def wrong(functions, error, words, **arguments):
     """The same mistake at one function or at several. `words`: what the sentence has, in any order."""
     for function in functions.split('; '):
-        CASES.append((function, arguments, error, words.split(' | ')))
+        [*KINDS.values()][-1].append((function, arguments, error, words.split(' | ')))
 
 
-# Sizes: too small, no whole number, a text, nothing, too large
+kind('a size or number that is too small, too large, no whole number, a text or None')
 PARAMS, STATES = 'get_params; get_gru_params; get_lstm_params', 'init_rnn_state; init_lstm_state'
 CELLS = 'rnn; relu_rnn; gru; lstm'
 EPOCHS = 'train_epoch; fused.train_epoch'
@@ -266,21 +271,21 @@ wrong(PARAMS, ValueError, '100000 | 10000000000 numbers | smaller', num_hiddens=
 wrong(PARAMS, ValueError, '50000 | 2500000000 numbers | smaller', num_inputs=50000, num_hiddens=50000)
 wrong(STATES, ValueError, '100000 | 10000000000 numbers | smaller', batch_size=100000, num_hiddens=100000)
 
-# The device
+kind('a device that is none, or not here')
 for value, error, words in [('cpu', TypeError, "'cpu' | mxnet.cpu()"), (0, TypeError, 'not 0 | mxnet.cpu()'),
                             (mx.cpu, TypeError, 'cpu | mxnet.cpu()')]:
     wrong(f'{PARAMS}; {STATES}; {PREDICTS}; {EPOCHS}; {TRAINS}; {EVALUATES}', error, f'ctx | {words}', ctx=value)
 wrong(f'{PARAMS}; {STATES}; {PREDICTS}; {EPOCHS}; {TRAINS}', ValueError, 'gpu(97) | try_gpu()', ctx=mx.gpu(97))
 wrong(f'{PREDICTS}; {EPOCHS}', ValueError, 'cpu(0) | cpu(1)', ctx=mx.cpu(1))
 
-# Indices and one-hot vectors
+kind('indices that are no array, or of the wrong shape')
 wrong('to_onehot', ValueError, '(2, 3, 4) | (n, T)', X=Made(nd.zeros, (2, 3, 4)))
 wrong('to_onehot', TypeError, 'NDArray | [[0, 1]]', X=[[0, 1]])
 wrong('to_onehot', TypeError, 'NDArray | (2, 4) | nd.array', X=np.zeros((2, 4)))
 wrong('to_onehot', TypeError, "NDArray | 'ab'", X='ab')
 wrong('to_onehot', TypeError, 'NDArray | 3', X=3)
 
-# What a cell is given
+kind('inputs, state and parameters of a cell that do not fit together')
 wrong(CELLS, ValueError, '(2, 9) | (5, 3) | vocab_size', inputs=Made(inputs, d=9))
 wrong(CELLS, ValueError, '(5, 3) | (2, 3) | state', inputs=Made(inputs, n=5))
 wrong(CELLS, TypeError, 'to_onehot | (2, 4)', inputs=Made(nd.zeros, (2, 4)))
@@ -314,7 +319,7 @@ for i, symbol in [(1, 'W_hi'), (3, 'W_xf'), (8, 'b_o'), (12, 'W_hq')]:
 wrong('rnn; relu_rnn', ValueError, 'b_h | (1,)', params=Made(params, spoil=instead(2, (1,))))
 wrong('rnn', ValueError, 'W_hq | (5, 3) | (3, 5)', params=Made(params, spoil=instead(3, (5, 3))))
 
-# Prefixes and lengths
+kind('a prefix that is empty, no text or unknown, and a length that is negative or endless')
 for functions in [PREDICTS, 'Checkpoint.predict']:
     wrong(functions, ValueError, "'龘' | 'a龘' | 5", prefix='a龘')
     wrong(functions, ValueError, 'empty', prefix='')
@@ -335,7 +340,7 @@ wrong(TRAINS, TypeError, 'prefix | 3', prefixes=['a', 3])
 wrong(TRAINS, ValueError, 'empty', prefixes=['a', ''])
 wrong(TRAINS, ValueError, "'龘' | 5", prefixes=['a', 'b龘'])
 
-# Vocabularies that do not belong together
+kind('vocabulary, model and parameters of different corpora')
 for functions in [f'{PREDICTS}; {EVALUATES}', TRAINS]:
     wrong(functions, ValueError, "char_to_idx | 'c' | 2 | 'x'", idx_to_char=OTHER_CHARS)
     wrong(functions, ValueError, 'idx_to_char | 4 | vocab_size | 5', idx_to_char=CHARS[:4])
@@ -358,7 +363,7 @@ for q in [4, 1, 9]:
 wrong(f'{PREDICTS}; {EVALUATES}; {EPOCHS}', ValueError, '(5, 4) | 3', params=Made(params, h=4))
 wrong(f'{PREDICTS}; {EVALUATES}; {EPOCHS}', ValueError, '(5, 3) | 4', num_hiddens=4)
 
-# Parameters
+kind('parameters that are not finite, no list, or without gradients')
 BOTH = f'{PREDICTS}; {EPOCHS}; {EVALUATES}'
 for value in [NAN, INF]:
     for i in [0, 4]:
@@ -380,7 +385,7 @@ wrong(f'{PREDICTS}; {EPOCHS}', ValueError, '5 parameters | not 11', params=Made(
 for engine in ['tutorial', 'fused']:
     wrong('Checkpoint.predict', ValueError, '(5, 4) | 3', params=Made(params, h=4), engine=engine)
 
-# get_params
+kind('get_params that is no function, or gives the wrong thing')
 wrong(TRAINS, TypeError, 'get_params | function | lambda', get_params=Made(params))
 wrong(TRAINS, TypeError, 'get_params | without arguments | lambda', get_params=d2l.get_params)
 wrong(TRAINS, TypeError, 'get_params | function | None', get_params=None)
@@ -390,7 +395,7 @@ wrong(TRAINS, ValueError, 'parameter 2 | finite', get_params=functools.partial(p
 wrong(TRAINS, ValueError, '(9, 3) | 5', get_params=functools.partial(params, d=9, q=9))
 wrong(TRAINS, ValueError, '(5, 4) | 3', get_params=functools.partial(params, h=4))
 
-# Cells and states
+kind('a cell or a first state of a user that returns the wrong thing')
 USERS = 'predict_rnn; train_epoch; train_and_predict_rnn; evaluate'
 for q in [1, 3]:
     wrong(USERS, ValueError, f', {q}) | , 5) | narrow', rnn=width(q))
@@ -425,7 +430,7 @@ wrong(f'{PREDICTS}; {EPOCHS}; {TRAINS}', ValueError, 'init_rnn_state | finite', 
 for is_random_iter in [True, False]:
     wrong('train_epoch', ValueError, '2 ', init_rnn_state=cells.init_lstm_state, is_random_iter=is_random_iter)
 
-# The next character
+kind('settings of a sampler, and a pick that gives no index')
 for index in [-1, 5, 1.7, NAN]:
     wrong(PREDICTS, ValueError, f'pick | {index:g} | 0 to 4', pick=always(index))
 wrong(PREDICTS, TypeError, 'pick | 3 | NDArray', pick=lambda Y: 3)
@@ -451,7 +456,7 @@ wrong('sampler', ValueError, 'seed | -1', seed=-1)
 wrong('sampler', TypeError, 'seed | 1.5', seed=1.5)
 wrong('sampler', TypeError, "seed | 'abc'", seed='abc')
 
-# Clipping and perplexity
+kind('clipping and perplexity of impossible numbers')
 for name, functions in [('theta', 'grad_clipping'), ('clipping_theta', f'{EPOCHS}; {TRAINS}')]:
     for value, error in [(0, ValueError), (-1, ValueError), (NAN, ValueError), ('0.01', TypeError), ([1], TypeError)]:
         wrong(functions, error, f'theta | above zero | {value!r}', **{name: value})
@@ -464,7 +469,7 @@ for value in [NAN, -1, -0.5, -INF]:
 wrong('perplexity', TypeError, "l_sum | 'abc'", l_sum='abc')
 wrong('perplexity', TypeError, 'l_sum | [1.0, 2.0]', l_sum=[1.0, 2.0])
 
-# Training
+kind('settings and a corpus that cannot be trained with')
 for value, error in [(0, ValueError), (-1, ValueError), (NAN, ValueError), (INF, ValueError), (1e39, ValueError),
                      ('1', TypeError), (None, TypeError), ([1], TypeError)]:
     wrong(f'{EPOCHS}; {TRAINS}', error, f'lr | above 0 | {value!r}', lr=value)
@@ -493,7 +498,7 @@ wrong(BOTH, ValueError, '45 characters | 4001', num_steps=2000)
 wrong(BOTH, ValueError, '45 characters | 4001', batch_size=1000)
 wrong(BOTH, ValueError, '45 characters | 1000', batch_size=200, is_random_iter=False)
 
-# Evaluation
+kind('a text that cannot be measured or compared')
 wrong(EVALUATES, ValueError, 'two characters | 0', text='')
 wrong(EVALUATES, ValueError, 'two characters | 1', text='a龘')
 wrong(EVALUATES, TypeError, "text | ['a', 'b', 'c']", text=list('abc'))
@@ -512,7 +517,7 @@ wrong('copied', ValueError, 'n | 1 or more | 0', n=0)
 wrong('copied', TypeError, 'n | 2.5', n=2.5)
 wrong('copied', TypeError, "n | '3'", n='3')
 
-# The fused engine's own
+kind('mini-batches for the fused engine that do not fit')
 wrong('fused.gradients; fused.losses', ValueError, '(2, 4) | (2, 3)', Y=Made(nd.zeros, (2, 3)))
 wrong('fused.gradients; fused.losses', ValueError, '(1, 3) | (2, 3)', state=Made(state_of, (1, 3)))
 wrong('fused.gradients; fused.losses', ValueError, '2 arrays', state=Made(state_of, (2, 3), (2, 3)))
@@ -521,7 +526,7 @@ wrong('fused.gradients; fused.losses', ValueError, 'W_hh | (7, 6)', params=Made(
 wrong('fused.gradients; fused.losses', TypeError, 'X and Y | [[0, 1]]', X=[[0, 1]])
 wrong('fused.losses', ValueError, '(9, 3) | 5', params=Made(params, d=9, q=9))
 
-# Pictures
+kind('a picture that cannot be drawn')
 wrong('plot_hidden_units', ValueError, "'x'", text='abx')
 wrong('plot_hidden_units', ValueError, '300 | 10000', text='a' * 10000)
 wrong('plot_hidden_units', ValueError, '300 | 0', text='')
@@ -540,6 +545,9 @@ wrong('plot_training', TypeError, "'songs.safetensors' | load_checkpoint", check
 wrong('plot_training', TypeError, '(name, Checkpoint)', checkpoints=Made(lambda: [Checkpoint([], [1.0], CHARS, 3)]))
 wrong('plot_training', TypeError, '(name, Checkpoint)', checkpoints=Made(lambda: Checkpoint([], [1.0], CHARS, 3)))
 wrong('plot_training', ValueError, 'no run', checkpoints=[])
+
+
+CASES = [case for cases in KINDS.values() for case in cases]
 
 
 def arguments_of(function, changes):

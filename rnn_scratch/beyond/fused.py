@@ -42,6 +42,7 @@ from ..perplexity import perplexity
 from ..predict import greedy
 
 NUM_AHEAD = 64      # mini-batches that are made at a time
+NUM_PENDING = 500   # characters that are asked for at a time
 
 
 class Graph:
@@ -302,7 +303,7 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
     """`predict.predict_rnn` on this engine: the same arguments, the same text.
 
     The chapter waits for each character before it asks for the next. Here the index that was picked goes into the next
-    step as the array that it is, so all steps are asked for before the first one is awaited.
+    step as the array that it is, so hundreds of steps are asked for before one is awaited.
 
     >>> import rnn_scratch as d2l
     >>> import mxnet as mx
@@ -339,6 +340,8 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
     indices = [nd.array([char_to_idx[char]], ctx=ctx) for char in prefix]
     for t in range(1, len(prefix) + num_chars):
         Y, H = step(X=indices[t - 1], W_xh=W_xh, H=H, W_hh_T=W_hh_T, b_h=b_h, W_hq_T=W_hq_T, b_q=b_q)
+        if t % NUM_PENDING == 0:
+            H.wait_to_read()                                            # or memory would grow with the text
         # Within the prefix the next character is given, after it the picked one is the next.
         if t >= len(prefix):
             indices.append(pick(Y))                                     # (1,)
