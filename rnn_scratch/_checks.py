@@ -223,11 +223,11 @@ def check_sizes(ctx, num_hiddens, **others):
 
 def check_step(inputs, state, params, symbols=RNN, states=('H',)):
     """What a cell is given: T matrices (n, d) of one-hot vectors, its states, and its parameters."""
-    if not isinstance(inputs, (list, tuple, nd.NDArray)) or not all(
-            isinstance(X, nd.NDArray) and len(X.shape) == 2 for X in inputs):
+    are_arrays = isinstance(inputs, (list, tuple, nd.NDArray)) and all(isinstance(X, nd.NDArray) for X in inputs)
+    shapes = {X.shape for X in inputs} if are_arrays else ()
+    if not are_arrays or any(len(shape) != 2 for shape in shapes):
         raise TypeError(f'inputs must be a list of NDArrays (n, d), one a time step, not {show(inputs)}: make it with '
                         'to_onehot(X, vocab_size).')
-    shapes = {X.shape for X in inputs}
     if len(shapes) != 1:
         raise ValueError(f'The inputs of all time steps must have one shape (n, d), and these have '
                          f'{", ".join(map(str, sorted(shapes))) or "no time step"}: make them with '
