@@ -50,12 +50,14 @@ def shapes_of(arrays):
 
 
 def check_whole(lowest, highest=LARGEST, **numbers):
-    """Python's and NumPy's whole numbers, but no 3.0."""
+    """Python's and NumPy's whole numbers, but no 3.0, and no True, which MXNet does not take."""
     for name, value in numbers.items():
         try:
             number = operator.index(value)
         except TypeError:
-            raise TypeError(f'{name} must be a whole number, {lowest} or more, not {show(value)}.') from None
+            number = None
+        if number is None or isinstance(value, bool):
+            raise TypeError(f'{name} must be a whole number, {lowest} or more, not {show(value)}.')
         if number < lowest:
             raise ValueError(f'{name} must be {lowest} or more, not {value}.')
         if number > highest:
@@ -436,8 +438,6 @@ def check_norm(norm):
 def check_sum(l_sum, n):
     """A sum of n cross-entropies. Rounding may leave a perfect one slightly below 0."""
     check_whole(1, n=n)
-    if isinstance(l_sum, (nd.NDArray, np.ndarray)) and l_sum.size == 1:
-        l_sum = float(l_sum)
     check_number('l_sum, the sum of the cross-entropies, must be a number, 0 or more', l_sum,
                  lambda x: x >= -1e-5 * n)
 
@@ -448,7 +448,7 @@ def check_corpus(vocab_size, corpus_indices, is_random_iter, num_steps, batch_si
     """Whole numbers from 0 to vocab_size - 1, and enough of them for one mini-batch."""
     what = 'corpus_indices must be a list of whole numbers, one a character, as load_data_jay_lyrics returns it'
     check_whole(1, vocab_size=vocab_size, num_steps=num_steps, batch_size=batch_size)
-    if is_random_iter not in (True, False):
+    if not isinstance(is_random_iter, (Real, np.bool_)) or is_random_iter not in (True, False):
         raise ValueError('is_random_iter must be True for random sampling or False for consecutive sampling, not '
                          f'{show(is_random_iter)}.')
     if isinstance(corpus_indices, nd.NDArray) and not is_random_iter:
@@ -537,12 +537,17 @@ def check_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
 
 def check_trained(l_sum, params):
     """What an epoch ends with."""
-    cure = ('the parameters have grown beyond all bounds; start again with a smaller learning rate (lr), or with '
-            'gradient clipping (clipping_theta).')
     if math.isnan(l_sum):
-        raise FloatingPointError(f'The loss is not a number: {cure}')
+        raise FloatingPointError('The loss is not a number: the parameters have grown beyond all bounds; start again '
+                                 'with a smaller learning rate (lr), or with gradient clipping (clipping_theta).')
+    check_finite_params(params)
+
+
+def check_finite_params(params):
     if not all(map(is_finite, params)):
-        raise FloatingPointError(f'The last steps of the epoch gave parameters that are not finite: {cure}')
+        raise FloatingPointError('The last step gave parameters that are not finite: they have grown beyond all '
+                                 'bounds; start again with a smaller learning rate (lr), or with gradient clipping '
+                                 '(clipping_theta).')
 
 
 # beyond/fused.py
@@ -567,10 +572,14 @@ def check_fused(n, vocab_size, state, params):
 def check_mini_batch(X, Y, state, params, vocab_size=None):
     """Indices and labels, and a model for them; without vocab_size, one that is to be trained."""
     check_labels(X, Y)
+    if Y.dtype != np.float32:       # an operator of this engine takes no other
+        raise TypeError(f'Y must hold its indices as float32, not {np.dtype(Y.dtype)}: make it with nd.array.')
     check_list(params)
     if vocab_size is None:
         check_gradients(params[:1])
-    check_fused(X.shape[0], vocab_size or params[0].shape[0], state, params)
+        vocab_size = params[0].shape[0]
+    check_whole(1, vocab_size=vocab_size)
+    check_fused(X.shape[0], vocab_size, state, params)
 
 
 def check_labels(X, Y):

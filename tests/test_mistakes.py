@@ -253,7 +253,8 @@ EVALUATES = 'evaluate; evaluate, fused'
 SIZES = [(0, ValueError, '1 or more | not 0'), (-3, ValueError, '1 or more | not -3'),
          (3.0, TypeError, 'whole number | not 3.0'), (2.5, TypeError, 'whole number | not 2.5'),
          ('3', TypeError, "whole number | not '3'"), (None, TypeError, 'whole number | not None'),
-         ([3], TypeError, 'whole number | not [3]'), (10 ** 10, ValueError, 'at most | not 10000000000')]
+         ([3], TypeError, 'whole number | not [3]'),
+         (True, TypeError, 'whole number | not True'), (10 ** 10, ValueError, 'at most | not 10000000000')]
 for value, error, words in SIZES:
     for name in ['num_inputs', 'num_hiddens', 'num_outputs']:
         wrong('get_params', error, f'{name} | {words}', **{name: value})
@@ -468,12 +469,13 @@ for value in [NAN, -1, -0.5, -INF]:
     wrong('perplexity', ValueError, f'l_sum | {value}', l_sum=value)
 wrong('perplexity', TypeError, "l_sum | 'abc'", l_sum='abc')
 wrong('perplexity', TypeError, 'l_sum | [1.0, 2.0]', l_sum=[1.0, 2.0])
+wrong('perplexity', TypeError, 'l_sum | array of shape (1,)', l_sum=Made(nd.zeros, 1))
 
 kind('settings and a corpus that cannot be trained with')
 for value, error in [(0, ValueError), (-1, ValueError), (NAN, ValueError), (INF, ValueError), (1e39, ValueError),
                      ('1', TypeError), (None, TypeError), ([1], TypeError)]:
     wrong(f'{EPOCHS}; {TRAINS}', error, f'lr | above 0 | {value!r}', lr=value)
-for value in ['consecutive', 'random', None, 2, 'True']:
+for value in ['consecutive', 'random', None, 2, 'True', [True]]:
     wrong(f'{EPOCHS}; {TRAINS}', ValueError, f'is_random_iter | True | False | {value!r}', is_random_iter=value)
 wrong(TRAINS, ValueError, 'num_epochs | 0 or more | -3', num_epochs=-3)
 wrong(TRAINS, TypeError, 'num_epochs | 2.5', num_epochs=2.5)
@@ -524,6 +526,7 @@ wrong('fused.gradients; fused.losses', ValueError, '2 arrays', state=Made(state_
 wrong('fused.gradients; fused.losses', ValueError, '5 parameters | 11', params=Made(params, cells.get_gru_params))
 wrong('fused.gradients; fused.losses', ValueError, 'W_hh | (7, 6)', params=Made(params, spoil=instead(1, (7, 6))))
 wrong('fused.gradients; fused.losses', TypeError, 'X and Y | [[0, 1]]', X=[[0, 1]])
+wrong('fused.gradients; fused.losses', TypeError, 'Y | int32 | nd.array', Y=Made(nd.zeros, (2, 4), dtype='int32'))
 wrong('fused.losses', ValueError, '(9, 3) | 5', params=Made(params, d=9, q=9))
 
 kind('a picture that cannot be drawn')

@@ -181,6 +181,7 @@ class Run:
             settings['sampling'] == 'random', settings['num_steps'], settings['lr'], settings['theta'],
             settings['batch_size'])
         seconds = time.time() - began
+        _checks.check_finite_params(self.params)
         before = self.last or Checkpoint(None, [], None, None)
         last = Checkpoint([param.copy() for param in self.params], [*before.perplexities, perplexity], idx_to_char,
                           settings['hidden'], settings['cell'], settings['engine'], settings,
