@@ -236,10 +236,10 @@ def check_step(inputs, state, params, symbols=RNN, states=('H',)):
                          'to_onehot(X, vocab_size).')
     (n, d), = shapes
     check_fit(n, d, state, params, symbols, states)
-    kinds = [array.dtype for array in (inputs[0], state[0], params[0])]
-    if len(set(kinds)) != 1:
+    X, H, W = inputs[0].dtype, state[0].dtype, params[0].dtype
+    if not X is H is W:
         raise TypeError('The inputs, the state and the parameters must hold numbers of one kind, not of '
-                        f'{", ".join(str(np.dtype(kind)) for kind in kinds)}: change one with .astype.')
+                        f'{X.__name__}, {H.__name__} and {W.__name__}: change one with .astype.')
 
 
 def check_fit(n, d, state, params, symbols=RNN, states=('H',)):
@@ -249,11 +249,11 @@ def check_fit(n, d, state, params, symbols=RNN, states=('H',)):
         raise ValueError(f'This cell has {len(symbols)} parameters, {" ".join(symbols)}, not {len(params)}: make them '
                          'with the function for its own.')
     first, *_, last = shapes = [param.shape for param in params]
-    h = first[-1]
-    for symbol, shape, needed in zip(symbols, shapes, shapes_for(tuple(symbols), first[0], h, last[0])):
-        if shape != needed:
-            raise ValueError(f'{symbol} has shape {shape}, but {needed} is needed beside {symbols[0]} of shape {first} '
-                             f'and {symbols[-1]} of shape {last}: make all parameters in one call.')
+    h, needed = first[-1], shapes_for(symbols, first[0], first[-1], last[0])
+    if shapes != needed:
+        i = next(i for i in range(len(shapes)) if shapes[i] != needed[i])
+        raise ValueError(f'{symbols[i]} has shape {shapes[i]}, but {needed[i]} is needed beside {symbols[0]} of shape '
+                         f'{first} and {symbols[-1]} of shape {last}: make all parameters in one call.')
     if d != first[0]:
         raise ValueError(f'Each input has shape ({n}, {d}) but {symbols[0]} has shape {first}: make the vectors with '
                          'to_onehot(X, vocab_size) and the parameters with the same vocab_size.')

@@ -293,7 +293,7 @@ wrong(CELLS, TypeError, 'to_onehot | (2, 4)', inputs=Made(nd.zeros, (2, 4)))
 wrong(CELLS, TypeError, 'to_onehot | [0, 1]', inputs=[0, 1])
 wrong(CELLS, ValueError, 'to_onehot | no time step', inputs=[])
 wrong(CELLS, ValueError, '(2, 5), (3, 5) | to_onehot', inputs=Made(lambda: inputs() + inputs(n=3)))
-wrong(CELLS, TypeError, 'float64, float32, float32 | astype',
+wrong(CELLS, TypeError, 'float64, float32 and float32 | astype',
       inputs=Made(lambda: [X.astype('float64') for X in inputs()]))
 wrong(CELLS, TypeError, 'to_onehot | 4 arrays', inputs=Made(lambda: [X.asnumpy() for X in inputs()]))
 wrong(CELLS, ValueError, '(2, 4) | (5, 3)', state=Made(state_of, (2, 4)), inputs=Made(inputs, d=4))
