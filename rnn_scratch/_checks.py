@@ -580,6 +580,11 @@ def check_mini_batch(X, Y, state, params, vocab_size=None):
         vocab_size = params[0].shape[0]
     check_whole(1, vocab_size=vocab_size)
     check_fused(X.shape[0], vocab_size, state, params)
+    for name, indices in ('X', X.asnumpy()), ('Y', Y.asnumpy()):        # an operator would write beyond its memory
+        unknown = indices[~np.isin(indices, np.arange(vocab_size))]
+        if unknown.size:
+            raise ValueError(f'{name} has the index {unknown[0]}, but the model knows {vocab_size} characters: take '
+                             'indices and vocab_size from one call of load_data_jay_lyrics.')
 
 
 def check_labels(X, Y):

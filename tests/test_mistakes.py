@@ -526,6 +526,9 @@ wrong('fused.gradients; fused.losses', ValueError, '2 arrays', state=Made(state_
 wrong('fused.gradients; fused.losses', ValueError, '5 parameters | 11', params=Made(params, cells.get_gru_params))
 wrong('fused.gradients; fused.losses', ValueError, 'W_hh | (7, 6)', params=Made(params, spoil=instead(1, (7, 6))))
 wrong('fused.gradients; fused.losses', TypeError, 'X and Y | [[0, 1]]', X=[[0, 1]])
+for value in [-1, 5, 1e9, 1.5, NAN]:
+    wrong('fused.gradients; fused.losses', ValueError, f'X | {value} | 5', X=Made(nd.full, (2, 4), value))
+    wrong('fused.gradients; fused.losses', ValueError, f'Y | {value} | 5', Y=Made(nd.full, (2, 4), value))
 wrong('fused.gradients; fused.losses', TypeError, 'Y | int32 | nd.array', Y=Made(nd.zeros, (2, 4), dtype='int32'))
 wrong('fused.losses', ValueError, '(9, 3) | 5', params=Made(params, d=9, q=9))
 

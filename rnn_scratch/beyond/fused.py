@@ -180,6 +180,11 @@ def gradients(X, Y, state, params):
         The mini-batch, the state and the parameters do not fit together, or W_xh has no gradient.
     """
     check_mini_batch(X, Y, state, params)
+    return gradients_of_checked(X, Y, state, params)
+
+
+def gradients_of_checked(X, Y, state, params):
+    """`gradients`, where an epoch has checked its arguments once for all mini-batches."""
     W_xh, W_hh, b_h, W_hq, b_q = params
     H_0, = state
     (n, T), (h, q) = X.shape, W_hq.shape
@@ -232,7 +237,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
             if is_random_iter:
                 state = init_rnn_state(batch_size, num_hiddens, ctx)
             before = state
-            loss, state, grads = gradients(X, Y, before, params)
+            loss, state, grads = gradients_of_checked(X, Y, before, params)
             # These are gradients of the sum L; the chapter's loss is the mean, L / (T n).
             step = lr / size
             if clipping_theta is not None:
