@@ -1,14 +1,178 @@
 """What each function refuses, and in which words: one line at the call, so that the formulas stand alone.
 
 Each check returns nothing, or raises an error of one sentence: what was wrong, the value or shape that was met, and
-what to do.
+what to do. Where a function is handed other functions, its check gives them back with an eye on what they return. What
+several modules need comes first, then the modules in the order of the chapter, then those of beyond/.
 """
+import functools
 import importlib.util
+import inspect
 import math
+import operator
 import os
 import random
 import reprlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from numbers import Real
 
+import mxnet as mx
+import numpy as np
+from mxnet import nd
+
+LARGEST = 2 ** 31 - 1       # the longest side that an array of MXNet can have, and the most numbers
+# With a gradient, each number takes 8 bytes.
+MOST_NUMBERS = min(LARGEST, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 8)
+LARGEST_FLOAT = 3.4e38      # of 32 bits
+LONGEST_TEXT = 100_000      # characters that one call writes: some minutes of work, and 100 MB in the fused engine
+RNN = ('W_xh', 'W_hh', 'b_h', 'W_hq', 'b_q')
+
+
+# Several modules
+
+def show(value):
+    """A value as a part of a sentence: short, and on one line."""
+    if isinstance(value, (nd.NDArray, np.ndarray)):
+        return f'an array of shape {value.shape}'
+    if isinstance(value, (list, tuple)) and any(isinstance(item, (nd.NDArray, np.ndarray)) for item in value):
+        return f'a {type(value).__name__} of {count(value, "array")}'
+    if inspect.isroutine(value):
+        return f'the function {value.__name__}'
+    if isinstance(value, Iterator):     # its repr is an address
+        return f'a {type(value).__name__}'
+    return ' '.join(reprlib.repr(value).split())
+
+
+def count(values, what):
+    return f'{len(values)} {what}' if len(values) == 1 else f'{len(values)} {what}s'
+
+
+def shapes_of(arrays):
+    return ', '.join(str(array.shape) for array in arrays)
+
+
+def check_whole(lowest, highest=LARGEST, **numbers):
+    """Python's and NumPy's whole numbers, but no 3.0, and no True, which MXNet does not take."""
+    for name, value in numbers.items():
+        try:
+            number = operator.index(value)
+        except TypeError:
+            number = None
+        if number is None or isinstance(value, bool):
+            raise TypeError(f'{name} must be a whole number, {lowest} or more, not {show(value)}.')
+        if number < lowest:
+            raise ValueError(f'{name} must be {lowest} or more, not {value}.')
+        if number > highest:
+            raise ValueError(f'{name} must be at most {highest}, not {value}.')
+
+
+def check_number(sentence, value, is_right):
+    """Another number: the sentence says what it must be, and `is_right` looks at it."""
+    if not isinstance(value, Real):
+        raise TypeError(f'{sentence}, not {show(value)}.')
+    if not is_right(value):
+        raise ValueError(f'{sentence}, not {value!r}.')
+
+
+def check_text(**texts):
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise TypeError(f'{name} must be a text, not {show(value)}: put its characters into one text, in quotes.')
+
+
+def check_function(name, function, arguments=None):
+    """A function, and one that can be called with so many arguments, whose names stand in a text."""
+    if not callable(function):
+        raise TypeError(f'{name} must be a function, not {show(function)}: name the function, without a call.')
+    if arguments and not takes(function, arguments.count(',') + 1):
+        raise TypeError(f'{name} must be a function of {arguments}, and {show(function)} takes other arguments: write '
+                        'one that takes just these.')
+
+
+def takes(function, number):
+    """Whether a function can be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*range(number))
+    except TypeError:
+        return False
+    except ValueError:      # written in C: it does not say
+        return True
+    return True
+
+
+def check_context(ctx):
+    """The device. None is MXNet's own choice."""
+    if ctx is not None and not isinstance(ctx, mx.Context):
+        raise TypeError(f'ctx, the device, must be one of MXNet, such as mxnet.cpu() or d2l.try_gpu(), not '
+                        f'{show(ctx)}.')
+    if ctx is not None and ctx.device_type == 'gpu' and ctx.device_id >= mx.context.num_gpus():
+        raise ValueError(f'ctx is {ctx}, but MXNet finds {count(range(mx.context.num_gpus()), "GPU")} here: take '
+                         'd2l.try_gpu(), which gives the CPU where there is none.')
+
+
+def check_list(params):
+    """A list of arrays, as get_params gives it. A generator would be used up by the first who reads it."""
+    if not isinstance(params, (list, tuple)):
+        raise TypeError(f'params must be a list of NDArrays, as get_params returns it, not {show(params)}.')
+    if not params:
+        raise ValueError('params is empty: it must be a list of NDArrays, as get_params returns it.')
+    for i, param in enumerate(params):
+        if not isinstance(param, nd.NDArray):
+            raise TypeError(f'params must be a list of NDArrays, but the parameter {i} is {show(param)}: make an array '
+                            'of it with nd.array.')
+
+
+def check_gradients(params):
+    check_list(params)
+    for i, param in enumerate(params):
+        if param.grad is None:
+            raise ValueError(f'The parameter {i}, of shape {param.shape}, has no gradient: call attach_grad() on each '
+                             'parameter when you make it.')
+
+
+def check_params(params, ctx):
+    """What can be computed with: arrays on the device, of finite numbers."""
+    check_list(params)
+    for i, param in enumerate(params):
+        if param.dtype != np.float32:
+            raise TypeError(f'The parameter {i} holds numbers of {np.dtype(param.dtype)}, but to_onehot makes float32: '
+                            "make the parameter with .astype('float32').")
+        if ctx is not None and param.context != ctx:
+            raise ValueError(f'The parameter {i} is on {param.context}, but ctx is {ctx}: use one ctx for all.')
+        if not is_finite(param):
+            raise ValueError(f'The parameter {i}, of shape {param.shape}, holds numbers that are not finite: make the '
+                             'parameters anew, or load them from an earlier epoch.')
+
+
+def is_finite(array):
+    return np.isfinite(array.asnumpy()).all()
+
+
+def check_vocabulary(vocab_size, idx_to_char, char_to_idx):
+    """Three names for one vocabulary."""
+    cure = 'take idx_to_char, char_to_idx and vocab_size from the same call of load_data_jay_lyrics'
+    check_whole(1, vocab_size=vocab_size)
+    if not isinstance(char_to_idx, Mapping):
+        swapped = ' (are they the other way round?)' if isinstance(idx_to_char, Mapping) else ''
+        raise TypeError(f'char_to_idx must be a dictionary, and idx_to_char a list{swapped}, but char_to_idx is '
+                        f'{show(char_to_idx)}: {cure}.')
+    if not isinstance(idx_to_char, (Sequence, Mapping, np.ndarray)):
+        raise TypeError(f'idx_to_char must be a list of characters, not {show(idx_to_char)}: {cure}.')
+    if len(idx_to_char) != vocab_size:
+        raise ValueError(f'idx_to_char has {len(idx_to_char)} characters, but vocab_size is {vocab_size}: {cure}.')
+    try:        # all at once, because it takes no time
+        if [*map(idx_to_char.__getitem__, char_to_idx.values())] == [*char_to_idx]:
+            return
+    except (LookupError, TypeError):
+        pass
+    for char, i in char_to_idx.items():
+        if i not in range(vocab_size):
+            raise ValueError(f'char_to_idx gives {char!r} the index {i!r}, but vocab_size is {vocab_size}: {cure}.')
+        if idx_to_char[i] != char:
+            raise ValueError(f'char_to_idx gives {char!r} the index {i}, but idx_to_char has {idx_to_char[i]!r} there: '
+                             f'{cure}.')
+
+
+# data.py
 
 def check_num_chars(num_chars):
     if num_chars is not None and (not isinstance(num_chars, int) or num_chars < 1):
@@ -39,81 +203,231 @@ def check_not_empty(path, corpus_chars):
         raise ValueError(f'{path} is empty: a corpus needs at least one character.')
 
 
-def check_indices(X):
+# onehot.py, params.py, model.py
+
+def check_indices(X, size):
+    if not isinstance(X, nd.NDArray):
+        raise TypeError(f'to_onehot takes an NDArray of indices, not {show(X)}: make one with nd.array.')
     if X.ndim not in (1, 2):
         raise ValueError(f'to_onehot takes indices of shape (n, T), not {X.shape}.')
+    check_whole(1, size=size)
 
 
-def check_sizes(num_inputs, num_hiddens, num_outputs):
-    if min(num_inputs, num_hiddens, num_outputs) < 1:
-        raise ValueError('The numbers of inputs, hidden units and outputs must be positive, '
-                         f'not {num_inputs}, {num_hiddens} and {num_outputs}.')
+def check_sizes(ctx, num_hiddens, **others):
+    """Sizes of arrays on a device; the largest of the arrays has num_hiddens times the largest size."""
+    check_whole(1, num_hiddens=num_hiddens, **others)
+    check_context(ctx)
+    largest = max(int(num_hiddens), *map(int, others.values()))
+    numbers = int(num_hiddens) * largest
+    if numbers > MOST_NUMBERS:
+        raise ValueError(f'An array of {num_hiddens} times {largest} has {numbers} numbers, and {MOST_NUMBERS} is the '
+                         'most that MXNet and the memory of this machine can hold: choose smaller sizes.')
 
 
-def check_shapes(inputs, H, W_xh, W_hh):
-    """Inputs (n, d), state (n, h), parameters (d, h) and (h, h)."""
-    (n, d), (num_inputs, h) = inputs[0].shape, W_xh.shape
-    if d != num_inputs:
-        raise ValueError(f'Each input has shape ({n}, {d}) but W_xh has shape ({num_inputs}, {h}): make the vectors '
-                         'with to_onehot(X, vocab_size) and the parameters with the same vocab_size.')
-    check_state(H, n, W_hh)
+def check_step(inputs, state, params, symbols=RNN, states=('H',)):
+    """What a cell is given: T matrices (n, d) of one-hot vectors, its states, and its parameters."""
+    are_arrays = isinstance(inputs, (list, tuple, nd.NDArray)) and all(isinstance(X, nd.NDArray) for X in inputs)
+    shapes = {X.shape for X in inputs} if are_arrays else ()
+    if not are_arrays or any(len(shape) != 2 for shape in shapes):
+        raise TypeError(f'inputs must be a list of NDArrays (n, d), one a time step, not {show(inputs)}: make it with '
+                        'to_onehot(X, vocab_size).')
+    if len(shapes) != 1:
+        raise ValueError(f'The inputs of all time steps must have one shape (n, d), and these have '
+                         f'{", ".join(map(str, sorted(shapes))) or "no time step"}: make them with '
+                         'to_onehot(X, vocab_size).')
+    (n, d), = shapes
+    check_fit(n, d, state, params, symbols, states)
+    X, H, W = inputs[0].dtype, state[0].dtype, params[0].dtype
+    if not X is H is W:
+        raise TypeError('The inputs, the state and the parameters must hold numbers of one kind, not of '
+                        f'{X.__name__}, {H.__name__} and {W.__name__}: change one with .astype.')
 
 
-def check_state(H, n, W_hh):
-    """The state must be that of as many sequences as there are: (n, h)."""
-    if H.shape != (n, W_hh.shape[0]):
-        raise ValueError(f'The state has shape {H.shape} but ({n}, {W_hh.shape[0]}) is needed: '
-                         f'make it with init_rnn_state({n}, {W_hh.shape[0]}, ctx).')
-
-
-def check_cell(rnn, chapters):
-    """The fused engine has its own formulas for the chapter's cell; any other would be trained as if it were that."""
-    if rnn is not chapters:
-        raise ValueError(f"The fused engine computes the chapter's cell, rnn_scratch.rnn, and not {rnn!r}: "
-                         'take the functions of the same names from rnn_scratch, which compute any cell.')
-
-
-def check_cell_arguments(inputs, state, params, symbols, states):
-    """What a cell of beyond/cells.py is given: as many parameters and states as it has names, and sizes that fit."""
+def check_fit(n, d, state, params, symbols=RNN, states=('H',)):
+    """The sizes of parameters that go together; n sequences of vectors of d numbers; a state (n, h) for each name."""
+    check_list(params)
     if len(params) != len(symbols):
         raise ValueError(f'This cell has {len(symbols)} parameters, {" ".join(symbols)}, not {len(params)}: make them '
                          'with the function for its own.')
-    (n, d), (num_inputs, h) = inputs[0].shape, params[0].shape
-    if d != num_inputs:
-        raise ValueError(f'Each input has shape ({n}, {d}) but {symbols[0]} has shape ({num_inputs}, {h}): make the '
-                         'vectors with to_onehot(X, vocab_size) and the parameters with the same vocab_size.')
-    shapes = [s.shape for s in state]
-    if shapes != [(n, h)] * len(states):
-        function = 'init_rnn_state' if len(states) == 1 else 'init_lstm_state'
-        raise ValueError(f'The state has the shapes {shapes} but {" and ".join(states)} need ({n}, {h}): make it with '
-                         f'{function}({n}, {h}, ctx).')
+    first, *_, last = shapes = [param.shape for param in params]
+    h, needed = first[-1], shapes_for(symbols, first[0], first[-1], last[0])
+    if shapes != needed:
+        i = next(i for i in range(len(shapes)) if shapes[i] != needed[i])
+        raise ValueError(f'{symbols[i]} has shape {shapes[i]}, but {needed[i]} is needed beside {symbols[0]} of shape '
+                         f'{first} and {symbols[-1]} of shape {last}: make all parameters in one call.')
+    if d != first[0]:
+        raise ValueError(f'Each input has shape ({n}, {d}) but {symbols[0]} has shape {first}: make the vectors with '
+                         'to_onehot(X, vocab_size) and the parameters with the same vocab_size.')
+    function = 'init_rnn_state' if len(states) == 1 else 'init_lstm_state'
+    check_state('The state', state)
+    if [s.shape for s in state] != [(n, h)] * len(states):
+        raise ValueError(f'The state has {count(state, "array")}, {shapes_of(state)}, but {n} sequences and '
+                         f'{symbols[0]} of shape {first} need {" and ".join(states)} of shape ({n}, {h}): make the '
+                         f'state with {function}({n}, {h}, ctx).')
 
 
-def check_engine(engine, cell):
-    if engine == 'fused' and cell != 'rnn':
-        raise ValueError("The fused engine computes the chapter's cell only, --cell rnn: use --engine tutorial for "
-                         f'--cell {cell}.')
+@functools.lru_cache(maxsize=64)
+def shapes_for(symbols, num_inputs, num_hiddens, num_outputs):
+    return [shape_of(symbol, num_inputs, num_hiddens, num_outputs) for symbol in symbols]
 
+
+def shape_of(symbol, num_inputs, num_hiddens, num_outputs):
+    """The shape of a parameter. The book's subscripts say it: W_xz leads from x to z, b_z is added there.
+
+    >>> [shape_of(symbol, 1027, 256, 1027) for symbol in ['W_xz', 'W_hz', 'b_z', 'W_hq', 'b_q']]
+    [(1027, 256), (256, 256), (256,), (256, 1027), (1027,)]
+    """
+    sizes = {'x': num_inputs, 'q': num_outputs}             # h and the gates all have num_hiddens numbers
+    return tuple(sizes.get(letter, num_hiddens) for letter in symbol[2:])
+
+
+def check_state(who, state):
+    """A tuple, whatever is in it: an array would be taken apart into its rows."""
+    if not isinstance(state, (list, tuple)) or not all(isinstance(s, nd.NDArray) for s in state):
+        raise TypeError(f'{who} must be a tuple of NDArrays, not {show(state)}: for one array H, write (H,).')
+
+
+# predict.py
 
 def check_prefix(prefix, char_to_idx):
     """Name the character that the vocabulary lacks, rather than fail on it in the middle of a run."""
+    check_text(prefix=prefix)
     if not prefix:
         raise ValueError('The prefix is empty: give at least one character to begin with.')
     for char in prefix:
         if char not in char_to_idx:
-            raise ValueError(f'The character {char!r} of the prefix {prefix!r} is not among the {len(char_to_idx)} of '
-                             'the vocabulary: choose another prefix, or read more of the corpus (num_chars).')
+            raise ValueError(f'The character {char!r} of the prefix {show(prefix)} is not among the {len(char_to_idx)} '
+                             'of the vocabulary: choose another prefix, or read more of the corpus (num_chars).')
 
 
-def check_prediction(prefix, num_chars, char_to_idx):
+def check_prediction(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char,
+                     char_to_idx, pick, greedy):
+    """What `predict_rnn` is given. It returns the functions among it, watched; `greedy` needs no watching."""
+    check_whole(0, LONGEST_TEXT, num_chars=num_chars)
+    check_model(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx)
     check_prefix(prefix, char_to_idx)
-    if num_chars < 0:
-        raise ValueError(f'num_chars, the number of characters to write, must be 0 or more, not {num_chars}.')
+    check_function('pick', pick, 'Y')
+    return (watched_cell(rnn, vocab_size), watched_state(init_rnn_state),
+            pick if pick is greedy else watched_pick(pick, vocab_size))
 
+
+def check_model(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx):
+    """The eight arguments that are a model."""
+    check_cell_functions(rnn, init_rnn_state)
+    check_whole(1, num_hiddens=num_hiddens)
+    check_vocabulary(vocab_size, idx_to_char, char_to_idx)
+    check_context(ctx)
+    check_params(params, ctx)
+
+
+def check_cell_functions(rnn, init_rnn_state):
+    check_function('rnn', rnn, 'inputs, state, params')
+    check_function('init_rnn_state', init_rnn_state, 'batch_size, num_hiddens, ctx')
+
+
+def check_written(state):
+    """At the end of a text: a state with ReLU has no upper limit, and the numbers of 32 bits have."""
+    if not all(map(is_finite, state)):
+        raise FloatingPointError('The state of the model has grown beyond all bounds while it wrote: ask for fewer '
+                                 'characters (num_chars), or train the model again.')
+
+
+def watched_state(init_rnn_state):
+    """The same function. What it gives is looked at; the first time, at its numbers, too."""
+    is_new = True
+
+    def init_state(*arguments):
+        nonlocal is_new
+        state = init_rnn_state(*arguments)
+        if is_new:
+            check_state('What init_rnn_state returns', state)
+            if not all(map(is_finite, state)):
+                raise ValueError(f'init_rnn_state gave numbers that are not finite, in {show(state)}: begin with '
+                                 'zeros, for instance.')
+            is_new = False
+        return state
+
+    return init_state
+
+
+def watched_cell(rnn, vocab_size):
+    """The same cell. The first time, what it gives is looked at: T outputs (n, vocab_size), and a state as before."""
+    is_new = True
+
+    def cell(inputs, state, params):
+        nonlocal is_new
+        if not is_new:
+            return rnn(inputs, state, params)
+        try:
+            returned = rnn(inputs, state, params)
+        except (mx.MXNetError, ValueError) as error:
+            if isinstance(error, mx.MXNetError) or 'to unpack' in str(error):
+                explain_cell(rnn, inputs, state, params, error)
+            raise
+        check_returned(rnn, returned, len(inputs), len(inputs[0]), state, vocab_size)
+        is_new = False
+        return returned
+
+    return cell
+
+
+def explain_cell(rnn, inputs, state, params, error):
+    reason = ' '.join(str(error).split('MXNetError: ')[-1].split())
+    raise ValueError(
+        f'The cell, {show(rnn)}, cannot compute with {count(inputs, "input")} of shape {inputs[0].shape}, a state of '
+        f'{count(state, "array")}, {shapes_of(state)}, and {count(params, "parameter")}, {shapes_of(params)}: take '
+        f'the parameters and the state that are made for it, or compare the shapes in its formulas '
+        f'({reason[:100].rstrip(".")}).') from error
+
+
+def check_returned(rnn, returned, T, n, state, vocab_size):
+    """What a cell gives back: T outputs (n, vocab_size), and a state of the same shapes as before."""
+    who = f'The cell, {show(rnn)},'
+    if not (isinstance(returned, (list, tuple)) and len(returned) == 2):
+        raise TypeError(f'{who} must return two things, outputs and state, not {show(returned)}: end it with '
+                        'return outputs, state.')
+    outputs, after = returned
+    if not isinstance(outputs, (list, tuple, nd.NDArray)) or not all(
+            isinstance(Y, nd.NDArray) and len(Y.shape) == 2 for Y in outputs):
+        raise TypeError(f'{who} must return a list of outputs, one NDArray ({n}, {vocab_size}) a time step, not '
+                        f'{show(outputs)}: append each Y to a list.')
+    if [Y.shape for Y in outputs] != [(n, vocab_size)] * T:
+        raise ValueError(f'{who} must return an output of shape ({n}, {vocab_size}) for each of {T} time steps, not '
+                         f'{count(outputs, "output")} of shape {outputs[0].shape if len(outputs) else ()}: W_hq and '
+                         'b_q need vocab_size columns.')
+    check_state(f'The state that the cell returns, {show(rnn)},', after)
+    if [s.shape for s in after] != [s.shape for s in state]:
+        raise ValueError(f'{who} was given a state of {shapes_of(state)}, but returns one of {shapes_of(after)}: '
+                         'return as many states as it is given, of the same shapes.')
+
+
+def watched_pick(pick, vocab_size):
+    """The same function, but each index that it gives is one of the vocabulary."""
+    def watched(Y):
+        picked = pick(Y)
+        if not isinstance(picked, nd.NDArray) or picked.size != 1:
+            raise TypeError(f'pick must return an NDArray of one index, not {show(picked)}: for an index i, return '
+                            'nd.array([i]).')
+        index = picked.asscalar()
+        if index not in range(vocab_size):
+            raise ValueError(f'pick gave the index {index:g}, but it must be a whole number from 0 to '
+                             f'{vocab_size - 1}.')
+        return picked
+
+    return watched
+
+
+# clipping.py, perplexity.py
 
 def check_theta(theta):
-    if theta is not None and not theta > 0:
-        raise ValueError(f'theta, the largest norm of the gradient, must be above zero, or None, not {theta!r}.')
+    if theta is not None:
+        check_number('theta, the largest norm of the gradient, must be above zero, or None', theta, lambda x: x > 0)
+
+
+def check_clipping(params, theta):
+    check_theta(theta)
+    if theta is not None:
+        check_gradients(params)
 
 
 def check_norm(norm):
@@ -122,48 +436,200 @@ def check_norm(norm):
                                  'start again with a smaller learning rate (lr) or a smaller clipping_theta.')
 
 
-def check_num_predictions(n):
-    if n < 1:
-        raise ValueError(f'Perplexity needs at least one prediction, not {n}.')
+def check_sum(l_sum, n):
+    """A sum of n cross-entropies. Rounding may leave a perfect one slightly below 0."""
+    check_whole(1, n=n)
+    check_number('l_sum, the sum of the cross-entropies, must be a number, 0 or more', l_sum,
+                 lambda x: x >= -1e-5 * n)
 
 
-def check_training(vocab_size, corpus_indices, char_to_idx, is_random_iter, num_steps, clipping_theta, batch_size,
-                   pred_period, pred_len, prefixes):
-    """Refuse, before any work is done, the settings that would fail or do nothing later."""
-    for name, value in [('num_steps', num_steps), ('batch_size', batch_size), ('pred_period', pred_period)]:
-        if value < 1:
-            raise ValueError(f'{name} must be 1 or more, not {value}.')
-    if pred_len < 0:
-        raise ValueError(f'pred_len must be 0 or more, not {pred_len}.')
-    check_theta(clipping_theta)
+# training.py
+
+def check_corpus(vocab_size, corpus_indices, is_random_iter, num_steps, batch_size):
+    """Whole numbers from 0 to vocab_size - 1, and enough of them for one mini-batch."""
+    what = 'corpus_indices must be a list of whole numbers, one a character, as load_data_jay_lyrics returns it'
+    check_whole(1, vocab_size=vocab_size, num_steps=num_steps, batch_size=batch_size)
+    if not isinstance(is_random_iter, (Real, np.bool_)) or is_random_iter not in (True, False):
+        raise ValueError('is_random_iter must be True for random sampling or False for consecutive sampling, not '
+                         f'{show(is_random_iter)}.')
+    if isinstance(corpus_indices, nd.NDArray) and not is_random_iter:
+        corpus_indices = corpus_indices.asnumpy()       # d2lzh's iterator of consecutive sampling takes one
+    if isinstance(corpus_indices, str) or not isinstance(corpus_indices, (Sequence, np.ndarray)) or (
+            isinstance(corpus_indices, np.ndarray) and corpus_indices.ndim != 1):
+        raise TypeError(f'{what}, not {show(corpus_indices)}.')
+    if not all(issubclass(kind, Real) for kind in set(map(type, corpus_indices))):
+        raise TypeError(f'{what}, but {show(next(i for i in corpus_indices if not isinstance(i, Real)))} is in it.')
     # Each label is the next character, hence the one more.
     needed = num_steps * batch_size + 1 if is_random_iter else (num_steps + 1) * batch_size
     if len(corpus_indices) < needed:
         raise ValueError(f'The corpus has {len(corpus_indices)} characters, but one mini-batch of {batch_size} '
                          f'sequences of {num_steps} steps needs {needed}: make batch_size or num_steps smaller.')
-    for index in min(corpus_indices), max(corpus_indices):
+    numbers = np.asarray(corpus_indices)
+    fractions = numbers[numbers != np.floor(numbers)] if numbers.dtype.kind == 'f' else ()
+    if len(fractions):
+        raise ValueError(f'{what}, but {fractions[0]} is in it.')
+    for index in numbers.min(), numbers.max():
         if not 0 <= index < vocab_size:
             raise ValueError(f'The corpus has the index {index}, but vocab_size is {vocab_size}: '
                              'take both from one call of load_data_jay_lyrics.')
-    if isinstance(prefixes, str):
-        raise ValueError(f'prefixes is a list of texts, not the text {prefixes!r}: put it in brackets.')
+
+
+def check_training(vocab_size, corpus_indices, char_to_idx, is_random_iter, num_steps, clipping_theta, batch_size,
+                   pred_period, pred_len, prefixes):
+    """Refuse, before any work is done, the settings that would fail or do nothing later."""
+    check_theta(clipping_theta)
+    check_whole(1, pred_period=pred_period)
+    check_whole(0, LONGEST_TEXT, pred_len=pred_len)
+    check_corpus(vocab_size, corpus_indices, is_random_iter, num_steps, batch_size)
+    if isinstance(prefixes, str) or not isinstance(prefixes, Collection):
+        raise TypeError(f'prefixes must be a list of texts, not {show(prefixes)}: put the texts in brackets.')
     for prefix in prefixes:
         check_prefix(prefix, char_to_idx)
 
 
-def check_loss(l_sum):
+def check_train_and_predict(rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char,
+                            char_to_idx, is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size,
+                            pred_period, pred_len, prefixes, train_epoch):
+    """What `train_and_predict_rnn` is given, as far as it can be seen before. It returns train_epoch, watched."""
+    check_cell_functions(rnn, init_rnn_state)
+    if not callable(get_params) or not takes(get_params, 0):
+        raise TypeError(f'get_params must be a function without arguments, not {show(get_params)}: write for instance '
+                        'lambda: get_params(vocab_size, num_hiddens, vocab_size, ctx).')
+    check_whole(1, num_hiddens=num_hiddens)
+    check_whole(0, num_epochs=num_epochs)
+    check_context(ctx)
+    check_lr(lr)
+    check_vocabulary(vocab_size, idx_to_char, char_to_idx)
+    check_training(vocab_size, corpus_indices, char_to_idx, is_random_iter, num_steps, clipping_theta, batch_size,
+                   pred_period, pred_len, prefixes)
+    return watched_epoch(train_epoch)
+
+
+def watched_epoch(train_epoch):
+    """The same function, but each time it must return a number: fifty epochs later it would be printed."""
+    def epoch(*arguments):
+        perplexity = train_epoch(*arguments)
+        if not isinstance(perplexity, Real):
+            raise TypeError(f'train_epoch must return the perplexity of the epoch, a number, not {show(perplexity)}: '
+                            'end your function with return.')
+        return perplexity
+
+    return epoch
+
+
+def check_lr(lr):
+    check_number('lr, the learning rate, must be above 0 and a number of 32 bits', lr,
+                 lambda x: 0 < x < LARGEST_FLOAT)
+
+
+def check_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
+                lr, clipping_theta, batch_size):
+    """What `train_epoch` is given. It returns the functions among it, watched."""
+    check_cell_functions(rnn, init_rnn_state)
+    check_whole(1, num_hiddens=num_hiddens)
+    check_context(ctx)
+    check_lr(lr)
+    check_theta(clipping_theta)
+    check_corpus(vocab_size, corpus_indices, is_random_iter, num_steps, batch_size)
+    check_gradients(params)
+    check_params(params, ctx)
+    return watched_cell(rnn, vocab_size), watched_state(init_rnn_state)
+
+
+def check_trained(l_sum, params):
+    """What an epoch ends with."""
     if math.isnan(l_sum):
         raise FloatingPointError('The loss is not a number: the parameters have grown beyond all bounds; start again '
                                  'with a smaller learning rate (lr), or with gradient clipping (clipping_theta).')
+    check_finite_params(params)
 
 
-def check_sampler(temperature, top_k, top_p):
-    if not 0 < temperature < math.inf:
-        raise ValueError(f'The temperature must be a number above 0, not {temperature!r}.')
-    if top_k is not None and not top_k >= 1:
-        raise ValueError(f'top_k must be 1 or more, not {top_k!r}.')
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f'top_p must be above 0 and at most 1, not {top_p!r}.')
+def check_finite_params(params):
+    if not all(map(is_finite, params)):
+        raise FloatingPointError('The last step gave parameters that are not finite: they have grown beyond all '
+                                 'bounds; start again with a smaller learning rate (lr), or with gradient clipping '
+                                 '(clipping_theta).')
+
+
+# beyond/fused.py
+
+def check_cell(rnn, chapter_rnn):
+    """The fused engine has its own formulas for the chapter's cell; any other would be trained as if it were that."""
+    if rnn is not chapter_rnn:
+        check_function('rnn', rnn)
+        raise ValueError(f"The fused engine computes the chapter's cell, rnn_scratch.rnn, and not {show(rnn)}: "
+                         'take the functions of the same names from rnn_scratch, which compute any cell.')
+
+
+def check_fused(n, vocab_size, state, params):
+    """`check_fit`, and as many scores as characters: the operators of this engine would not notice."""
+    check_fit(n, vocab_size, state, params)
+    W_hq, q = params[3], vocab_size
+    if W_hq.shape[1] != q:
+        raise ValueError(f'W_hq has shape {W_hq.shape}, but there are {q} characters: make the parameters with '
+                         f'get_params({q}, {W_hq.shape[0]}, {q}, ctx).')
+
+
+def check_mini_batch(X, Y, state, params, vocab_size=None):
+    """Indices and labels, and a model for them; without vocab_size, one that is to be trained."""
+    check_labels(X, Y)
+    if Y.dtype != np.float32:       # an operator of this engine takes no other
+        raise TypeError(f'Y must hold its indices as float32, not {np.dtype(Y.dtype)}: make it with nd.array.')
+    check_list(params)
+    if vocab_size is None:
+        check_gradients(params[:1])
+        vocab_size = params[0].shape[0]
+    check_whole(1, vocab_size=vocab_size)
+    check_fused(X.shape[0], vocab_size, state, params)
+    for name, indices in ('X', X.asnumpy()), ('Y', Y.asnumpy()):        # an operator would write beyond its memory
+        unknown = indices[~np.isin(indices, np.arange(vocab_size))]
+        if unknown.size:
+            raise ValueError(f'{name} has the index {unknown[0]}, but the model knows {vocab_size} characters: take '
+                             'indices and vocab_size from one call of load_data_jay_lyrics.')
+
+
+def check_labels(X, Y):
+    if not isinstance(X, nd.NDArray) or not isinstance(Y, nd.NDArray):
+        raise TypeError(f'X and Y must be NDArrays of indices, not {show(X)} and {show(Y)}: make them with nd.array.')
+    if X.shape != Y.shape or len(X.shape) != 2:
+        raise ValueError(f'X and Y, the characters and those that follow them, must both have the shape (n, T), not '
+                         f'{X.shape} and {Y.shape}.')
+
+
+# beyond/sampling.py, beyond/evaluation.py
+
+def check_sampler(temperature, top_k, top_p, seed):
+    check_number('The temperature must be a number above 0', temperature, lambda x: 0 < x < math.inf)
+    if top_k is not None:
+        check_whole(1, top_k=top_k)
+    if top_p is not None:
+        check_number('top_p must be above 0 and at most 1', top_p, lambda x: 0 < x <= 1)
+    if seed is not None:
+        check_whole(0, math.inf, seed=seed)
+
+
+def check_scores(scores):
+    """The scores (1, q) of one character, as a NumPy array."""
+    if scores.ndim != 2 or len(scores) != 1:
+        raise ValueError(f'pick takes the scores of one character, of shape (1, q), not {scores.shape}.')
+    if not np.isfinite(scores).all():
+        raise FloatingPointError('The scores of the next character are not finite, so none can be drawn: the state of '
+                                 'the model has grown beyond all bounds; write a shorter text, or train it again.')
+
+
+def check_evaluation(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx, losses):
+    """What `evaluate` is given. It returns init_rnn_state, watched."""
+    check_text(text=text)
+    check_function('losses', losses)
+    check_model(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx)
+    check_held_out(sum(char in char_to_idx for char in text))
+    return watched_state(init_rnn_state)
+
+
+def check_losses(rnn, X, Y, vocab_size):
+    """What `losses` is given. It returns rnn, watched."""
+    check_labels(X, Y)
+    return watched_cell(rnn, vocab_size)
 
 
 def check_held_out(length):
@@ -172,11 +638,25 @@ def check_held_out(length):
                          f'and has {length}.')
 
 
-def check_copied(text, n):
-    if not 1 <= n <= len(text):
-        raise ValueError(f'The text has {len(text)} characters, and runs of {n} are looked for: give a longer text, or '
-                         'an n of 1 or more.')
+def check_unigram(corpus_indices, text_indices):
+    for name, indices in [('corpus', corpus_indices), ('text', text_indices)]:
+        if not len(indices):
+            raise ValueError(f'The {name} is empty: give at least one index.')
+    unknown = set(text_indices) - set(corpus_indices)
+    if unknown:
+        raise ValueError(f'The text has the index {min(unknown)}, which is nowhere in the corpus: leave it out, as its '
+                         'probability would be 0.')
 
+
+def check_copied(text, corpus, n):
+    check_text(text=text, corpus=corpus)
+    check_whole(1, n=n)
+    if n > len(text):
+        raise ValueError(f'The text has {len(text)} characters, and runs of {n} are looked for: give a longer text, or '
+                         'a smaller n.')
+
+
+# beyond/checkpoint.py
 
 def check_suffix(path):
     if path.suffix != '.safetensors':
@@ -253,15 +733,9 @@ def check_arrays(path, checkpoint, shapes):
 
 def check_finite(path, arrays):
     for symbol, array in arrays.items():
-        if not math.isfinite(abs(array).max()):
+        if not np.isfinite(array).all():
             raise ValueError(f'{symbol} holds numbers that are not finite, so the model is of no use and was not saved '
                              f'to {path}: start again with a smaller learning rate (lr) or a smaller clipping_theta.')
-
-
-def check_finite_params(params):
-    if not all(math.isfinite(abs(param.asnumpy()).max()) for param in params):
-        raise FloatingPointError('The parameters have grown beyond all bounds: start again with a smaller learning '
-                                 'rate (lr), or with gradient clipping (clipping_theta).')
 
 
 def check_not_empty_arrays(path, arrays):
@@ -274,6 +748,14 @@ def check_known_cell(cell, cells):
     if cell not in cells:
         raise ValueError(f'The cell {cell!r} of this checkpoint is not one of {sorted(cells)}: hand your own functions '
                          'to predict_rnn, with its params.')
+
+
+# beyond/run.py
+
+def check_engine(engine, cell):
+    if engine == 'fused' and cell != 'rnn':
+        raise ValueError("The fused engine computes the chapter's cell only, --cell rnn: use --engine tutorial for "
+                         f'--cell {cell}.')
 
 
 def check_holdout(holdout, held_out):
@@ -334,6 +816,8 @@ def check_found(paths, folder):
                                 'python -m rnn_scratch train.')
 
 
+# beyond/pictures.py
+
 def check_new_file(path):
     """A name that a file can have, and none has yet."""
     if os.path.lexists(path):
@@ -351,12 +835,25 @@ def check_picture_kind(path, kinds):
 
 
 def check_runs(checkpoints):
+    if not isinstance(checkpoints, (list, tuple)) or not all(
+            isinstance(run, (list, tuple)) and len(run) == 2 and isinstance(run[0], str) for run in checkpoints):
+        raise TypeError(f'checkpoints must be a list of pairs (name, Checkpoint), not {show(checkpoints)}: load a file '
+                        "with load_checkpoint, and write [('songs', checkpoint)].")
     if not checkpoints:
         raise ValueError('There is no run to draw: give at least one (name, Checkpoint).')
+    for _, checkpoint in checkpoints:
+        check_is_loaded(checkpoint)
+
+
+def check_is_loaded(checkpoint):
+    if isinstance(checkpoint, (str, os.PathLike)):
+        raise TypeError(f'A picture is drawn of a Checkpoint, not of {str(checkpoint)!r}: load it with '
+                        'load_checkpoint.')
 
 
 def check_line(text, longest, idx_to_char):
     """The line of a picture: not too long for one, and nothing in it that the model does not know."""
+    check_text(text=text)
     if not 1 <= len(text) <= longest:
         raise ValueError(f'A picture has room for a line of 1 to {longest} characters, and this one has {len(text)}: '
                          'give another line.')
@@ -367,7 +864,8 @@ def check_line(text, longest, idx_to_char):
 
 
 def check_num_units(num_units, most, num_chars):
-    if not 1 <= num_units <= most:
+    check_whole(1, num_units=num_units)
+    if num_units > most:
         raise ValueError('num_units, the number of hidden units to show, must be from 1 to '
                          f'{most} for a line of {num_chars} characters, not {num_units}.')
 

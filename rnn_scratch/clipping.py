@@ -1,7 +1,7 @@
 """(五) 裁剪梯度: keep one bad step from undoing all the good ones."""
 from mxnet import nd
 
-from ._checks import check_norm, check_theta
+from ._checks import check_clipping, check_norm
 
 
 def grad_clipping(params, theta, ctx):
@@ -29,12 +29,12 @@ def grad_clipping(params, theta, ctx):
 
     Raises
     ------
-    ValueError
-        θ is not above zero.
+    TypeError, ValueError
+        θ is not above zero, or a parameter has no gradient.
     FloatingPointError
         The norm is infinite or not a number, so that no factor can mend the gradients.
     """
-    check_theta(theta)
+    check_clipping(params, theta)
     if theta is None:
         return
     # ‖g‖. `nd.square`, because `grad ** 2` calls a slow general power function.

@@ -1,7 +1,7 @@
 """(三) 定义模型: the hidden state, and the step that is taken at each character."""
 from mxnet import nd
 
-from ._checks import check_shapes
+from ._checks import check_sizes, check_step
 
 
 def init_rnn_state(batch_size, num_hiddens, ctx):
@@ -27,7 +27,13 @@ def init_rnn_state(batch_size, num_hiddens, ctx):
     Returns
     -------
     tuple of one NDArray (n, h)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `get_params`.
     """
+    check_sizes(ctx, num_hiddens, batch_size=batch_size)
     return (nd.zeros((batch_size, num_hiddens), ctx=ctx),)
 
 
@@ -64,12 +70,12 @@ def rnn(inputs, state, params):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         The inputs, the state and the parameters do not fit together.
     """
+    check_step(inputs, state, params)
     W_xh, W_hh, b_h, W_hq, b_q = params
     H, = state                                                  # (n, h)
-    check_shapes(inputs, H, W_xh, W_hh)
     outputs = []
     for X in inputs:                                            # (n, d)
         # H_t = tanh(X_t W_xh + H_{t-1} W_hh + b_h)

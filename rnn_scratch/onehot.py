@@ -27,8 +27,8 @@ def to_onehot(X, size):
 
     Raises
     ------
-    ValueError
-        X has neither one nor two dimensions.
+    TypeError, ValueError
+        X is no NDArray, or has neither one nor two dimensions; or the size is not a positive whole number.
     """
-    check_indices(X)
+    check_indices(X, size)
     return [nd.one_hot(X_t, size) for X_t in X.T]       # X.T (T, n), X_t (n,)

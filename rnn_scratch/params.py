@@ -33,10 +33,10 @@ def get_params(num_inputs, num_hiddens, num_outputs, ctx):
 
     Raises
     ------
-    ValueError
-        A size is not positive.
+    TypeError, ValueError
+        A size is not a positive whole number, or ctx is not a device of this machine.
     """
-    check_sizes(num_inputs, num_hiddens, num_outputs)
+    check_sizes(ctx, num_hiddens, num_inputs=num_inputs, num_outputs=num_outputs)
     d, h, q = num_inputs, num_hiddens, num_outputs
 
     def normal(shape):

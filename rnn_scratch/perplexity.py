@@ -1,7 +1,7 @@
 """(五) 困惑度: among how many equally likely characters the model seems to choose."""
 import math
 
-from ._checks import check_num_predictions
+from ._checks import check_sum
 
 
 def perplexity(l_sum, n):
@@ -36,10 +36,10 @@ def perplexity(l_sum, n):
 
     Raises
     ------
-    ValueError
-        There are no predictions.
+    TypeError, ValueError
+        There are no predictions, or the sum is negative or not a number.
     """
-    check_num_predictions(n)
+    check_sum(l_sum, n)
     try:
         return math.exp(l_sum / n)
     except OverflowError:

@@ -1,7 +1,7 @@
 """(四) 定义预测函数: read a prefix, then write one character after another."""
 from mxnet import nd
 
-from ._checks import check_prediction
+from ._checks import check_prediction, check_written
 from .onehot import to_onehot
 
 
@@ -44,10 +44,16 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
 
     Raises
     ------
-    ValueError
-        The prefix is empty or has a character that is not in the vocabulary; or num_chars is negative.
+    TypeError, ValueError
+        The prefix is empty or has a character that is not in the vocabulary; num_chars is not from 0 to 100,000; the
+        model and the vocabulary do not belong together; a parameter is not finite; or a function among the arguments
+        does not return what it should.
+    FloatingPointError
+        The state has grown beyond all bounds, as it can with ReLU.
     """
-    check_prediction(prefix, num_chars, char_to_idx)
+    # What is not ours comes back with an eye on what it returns.
+    rnn, init_rnn_state, pick = check_prediction(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens,
+                                                 vocab_size, ctx, idx_to_char, char_to_idx, pick, greedy)
     state = init_rnn_state(1, num_hiddens, ctx)
     indices = [char_to_idx[prefix[0]]]
     for t in range(1, len(prefix) + num_chars):
@@ -56,4 +62,5 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
         (Y,), state = rnn(X, state, params)                             # Y (1, q)
         # Within the prefix the next character is given, after it the picked one is the next.
         indices.append(char_to_idx[prefix[t]] if t < len(prefix) else int(pick(Y).asscalar()))
+    check_written(state)
     return ''.join(idx_to_char[i] for i in indices)

@@ -6,7 +6,7 @@ import rnn_scratch as d2l  # as in the chapter: d2l.sgd and the two iterators, d
 
 from mxnet import autograd, gluon, nd
 
-from ._checks import check_loss, check_training
+from ._checks import check_epoch, check_train_and_predict, check_trained
 from .clipping import grad_clipping
 from .onehot import to_onehot
 from .perplexity import perplexity
@@ -28,9 +28,14 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
 
     Raises
     ------
+    TypeError, ValueError
+        As for `train_and_predict_rnn`, before the first step.
     FloatingPointError
-        The norm of the gradient is infinite or not a number, or, without clipping, the loss is not a number.
+        The norm of the gradient is infinite or not a number; or, without clipping, the loss or a parameter is.
     """
+    # What is not ours comes back with an eye on what it returns.
+    rnn, init_rnn_state = check_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
+                                      is_random_iter, num_steps, lr, clipping_theta, batch_size)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     data_iter = d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive
     l_sum, n = 0.0, 0           # n counts characters here, as in the chapter; in the shapes below it is the batch size
@@ -54,7 +59,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
         d2l.sgd(params, lr, 1)          # the loss is a mean already, so there is no batch size to divide by
         l_sum += l.asscalar() * y.size
         n += y.size
-    check_loss(l_sum)
+    check_trained(l_sum, params)
     return perplexity(l_sum, n)
 
 
@@ -111,14 +116,18 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
 
     Raises
     ------
-    ValueError
-        A setting makes no sense, the corpus is too short for one mini-batch, or a prefix has a character that is not
-        in the vocabulary. It is raised before the first epoch.
+    TypeError, ValueError
+        A setting makes no sense; the corpus is too short for one mini-batch; corpus, vocabulary and parameters do not
+        belong together; a prefix has a character that is not in the vocabulary; or a function among the arguments does
+        not return what it should. It is raised before the first step.
     FloatingPointError
         As for `train_epoch`.
     """
-    check_training(vocab_size, corpus_indices, char_to_idx, is_random_iter, num_steps, clipping_theta, batch_size,
-                   pred_period, pred_len, prefixes)
+    # What is not ours comes back with an eye on what it returns.
+    train_epoch = check_train_and_predict(
+        rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char, char_to_idx,
+        is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size, pred_period, pred_len, prefixes,
+        train_epoch)
     params, perplexities = get_params(), []
     for epoch in range(1, num_epochs + 1):
         start = time.time()

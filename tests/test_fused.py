@@ -127,12 +127,13 @@ def test_losses():
 def test_a_label_held_for_impossible_has_a_large_loss_and_not_an_infinite_one():
     """Scores 300 and 0: the second's probability, e^−300, is no number of 32 bits; its loss is 300."""
     params = [nd.ones((2, 1)), nd.ones((1, 1)), nd.zeros(1), nd.zeros((1, 2)), nd.array([300, 0])]
-    params[0].attach_grad()
+    for param in params:
+        param.attach_grad()
     X = nd.zeros((1, 1))
     l, _ = fused.losses(d2l.rnn, X, X + 1, (nd.zeros((1, 1)),), params, 2)
     assert l.asscalar() == pytest.approx(300, rel=1e-6)
     for theta in [1e-2, None]:
-        found = fused.train_epoch(d2l.rnn, params, d2l.init_rnn_state, 1, 2, CTX, [0, 1], False, 1, 0, theta, 1)
+        found = fused.train_epoch(d2l.rnn, params, d2l.init_rnn_state, 1, 2, CTX, [0, 1], False, 1, 1e-30, theta, 1)
         assert math.log(found) == pytest.approx(300, rel=1e-6)
 
 
@@ -224,20 +225,21 @@ def test_another_cell_is_refused(corpus):
 def test_a_state_that_does_not_fit_is_quoted(corpus):
     def init_state(batch_size, num_hiddens, ctx):
         return (nd.zeros((batch_size, num_hiddens + 1), ctx=ctx),)
-    with pytest.raises(ValueError, match=r'\(8, 65\).*\(8, 64\) is needed'):
+    with pytest.raises(ValueError, match=r'\(8, 65\).*\(8, 64\)'):
         train(fused, corpus, True, 1, init_state=init_state)
     params, X = larger_params(50, 8, seed=3), nd.zeros((3, 6))
-    with pytest.raises(ValueError, match=r'\(32, 8\).*\(3, 8\) is needed'):
+    with pytest.raises(ValueError, match=r'\(32, 8\).*\(3, 8\)'):
         fused.losses(d2l.rnn, X, X, d2l.init_rnn_state(32, 8, CTX), params, 50)
-    with pytest.raises(ValueError, match=r'\(1, 9\).*\(1, 8\) is needed'):
-        fused.predict_rnn('a', 1, d2l.rnn, params, init_state, 8, 50, CTX, 'a', {'a': 0})
+    with pytest.raises(ValueError, match=r'\(1, 9\).*\(1, 8\)'):
+        fused.predict_rnn('a', 1, d2l.rnn, params, init_state, 8, 50, CTX, 'a' * 50, {'a': 0})
 
 
 def test_other_refusals_are_the_chapter_s(corpus):
     with pytest.raises(ValueError, match='theta.*above zero'):
         train(fused, corpus, True, 1, theta=0)
+    params = larger_params(50, 8, seed=3)
     with pytest.raises(ValueError, match='龘'):
-        fused.predict_rnn('龘', 1, d2l.rnn, larger_params(50, 8, seed=3), d2l.init_rnn_state, 8, 50, CTX, 'a', {'a': 0})
+        fused.predict_rnn('龘', 1, d2l.rnn, params, d2l.init_rnn_state, 8, 50, CTX, 'a' * 50, {'a': 0})
 
 
 def test_a_wild_run_stops_and_says_why(corpus):
@@ -245,7 +247,7 @@ def test_a_wild_run_stops_and_says_why(corpus):
     params[1][:] = np.nan
     with pytest.raises(FloatingPointError, match='The loss is not a number'):
         train(fused, corpus, True, 5, lr=1e38, theta=None)
-    with pytest.raises(FloatingPointError, match='The norm of the gradient is nan'):
+    with pytest.raises(ValueError, match='parameter 1, of shape .* not finite'):
         train(fused, corpus, True, 1, get_params=lambda: params)
 
 

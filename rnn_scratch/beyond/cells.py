@@ -17,30 +17,17 @@ from collections import namedtuple
 
 from mxnet import nd
 
-from .._checks import check_cell_arguments, check_sizes
+from .._checks import RNN, check_sizes, check_step, shape_of
 from ..model import init_rnn_state, rnn
 from ..params import get_params
 
-RNN = ('W_xh', 'W_hh', 'b_h', 'W_hq', 'b_q')
 GRU = ('W_xz', 'W_hz', 'b_z', 'W_xr', 'W_hr', 'b_r', 'W_xh', 'W_hh', 'b_h', 'W_hq', 'b_q')
 LSTM = ('W_xi', 'W_hi', 'b_i', 'W_xf', 'W_hf', 'b_f', 'W_xo', 'W_ho', 'b_o', 'W_xc', 'W_hc', 'b_c', 'W_hq', 'b_q')
 
 
-def shape_of(symbol, num_inputs, num_hiddens, num_outputs):
-    """参数的形状，从书上的下标就能看出来。
-
-    The shape of a parameter. The book's subscripts say it: W_xz leads from x to z, b_z is added there.
-
-    >>> [shape_of(symbol, 1027, 256, 1027) for symbol in ['W_xz', 'W_hz', 'b_z', 'W_hq', 'b_q']]
-    [(1027, 256), (256, 256), (256,), (256, 1027), (1027,)]
-    """
-    sizes = {'x': num_inputs, 'q': num_outputs}             # h and the gates all have num_hiddens numbers
-    return tuple(sizes.get(letter, num_hiddens) for letter in symbol[2:])
-
-
 def draw_params(symbols, num_inputs, num_hiddens, num_outputs, ctx):
     """What `get_params` does, for other symbols: weights from N(0, 0.01²), biases zero, a gradient each."""
-    check_sizes(num_inputs, num_hiddens, num_outputs)
+    check_sizes(ctx, num_hiddens, num_inputs=num_inputs, num_outputs=num_outputs)
     params = []
     for symbol in symbols:
         shape = shape_of(symbol, num_inputs, num_hiddens, num_outputs)
@@ -66,7 +53,7 @@ def relu_rnn(inputs, state, params):
 
     Parameters, returned values and errors are those of `rnn_scratch.rnn`: take `get_params` and `init_rnn_state`.
     """
-    check_cell_arguments(inputs, state, params, RNN, ['H'])
+    check_step(inputs, state, params)
     W_xh, W_hh, b_h, W_hq, b_q = params
     H, = state                                                  # (n, h)
     outputs = []
@@ -145,10 +132,10 @@ def gru(inputs, state, params):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         The inputs, the state and the parameters do not fit together.
     """
-    check_cell_arguments(inputs, state, params, GRU, ['H'])
+    check_step(inputs, state, params, GRU)
     W_xz, W_hz, b_z, W_xr, W_hr, b_r, W_xh, W_hh, b_h, W_hq, b_q = params
     H, = state                                                          # (n, h)
     outputs = []
@@ -242,10 +229,10 @@ def lstm(inputs, state, params):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         The inputs, the state and the parameters do not fit together.
     """
-    check_cell_arguments(inputs, state, params, LSTM, ['H', 'C'])
+    check_step(inputs, state, params, LSTM, ('H', 'C'))
     W_xi, W_hi, b_i, W_xf, W_hf, b_f, W_xo, W_ho, b_o, W_xc, W_hc, b_c, W_hq, b_q = params
     H, C = state                                                        # (n, h), (n, h)
     outputs = []

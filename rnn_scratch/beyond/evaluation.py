@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mxnet import gluon, nd
 
-from .._checks import check_copied, check_held_out
+from .._checks import check_copied, check_evaluation, check_losses, check_unigram
 from ..onehot import to_onehot
 from ..perplexity import perplexity
 
@@ -31,6 +31,7 @@ class Evaluation(NamedTuple):
 
 def losses(rnn, X, Y, state, params, vocab_size):
     """The cross-entropy of each prediction, in nats: indices X, Y (n, T) -> NDArray (T n,), and the next state."""
+    rnn = check_losses(rnn, X, Y, vocab_size)
     outputs, state = rnn(to_onehot(X, vocab_size), state, params)                               # T × (n, q)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     return loss(nd.concat(*outputs, dim=0), Y.T.reshape((-1,))), state
@@ -49,7 +50,7 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
     text : str
         Any text; line breaks should be spaces, as in the corpus.
     rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx
-        As for `predict_rnn` (idx_to_char is not used; it is there so that `*checkpoint.model()` fits).
+        As for `predict_rnn` (idx_to_char is only compared with char_to_idx).
     losses : function, optional
         `fused.losses` for the fused engine.
 
@@ -60,13 +61,14 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
 
     Raises
     ------
-    ValueError
-        Fewer than two characters of the text are in the vocabulary.
+    TypeError, ValueError
+        Fewer than two characters of the text are in the vocabulary, or as for `predict_rnn`.
     """
+    init_rnn_state = check_evaluation(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char,
+                                      char_to_idx, losses)
     unknown = Counter(char for char in text if char not in char_to_idx)
     indices = nd.array([[char_to_idx[char] for char in text if char in char_to_idx]], ctx=ctx)     # (1, length)
     length = indices.size
-    check_held_out(length)
     state, l_sum = init_rnn_state(1, num_hiddens, ctx), 0.0
     for i in range(0, length - 1, NUM_STEPS):
         X, Y = indices[:, i:min(i + NUM_STEPS, length - 1)], indices[:, i + 1:i + 1 + NUM_STEPS]    # (1, T)
@@ -92,8 +94,15 @@ def unigram_perplexity(corpus_indices, text_indices=None):
     corpus_indices : list of int
     text_indices : list of int, optional
         Each one is in the corpus, too.
+
+    Raises
+    ------
+    ValueError
+        There are no indices, or one is not in the corpus.
     """
-    counts, text_indices = Counter(corpus_indices), text_indices or corpus_indices
+    text_indices = corpus_indices if text_indices is None else text_indices
+    check_unigram(corpus_indices, text_indices)
+    counts = Counter(corpus_indices)
     l_sum = -math.fsum(math.log(counts[i] / len(corpus_indices)) for i in text_indices)
     return perplexity(l_sum, len(text_indices))
 
@@ -148,10 +157,10 @@ def copied(text, corpus, n=5):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         The text has fewer than n characters, or n is below 1.
     """
-    check_copied(text, n)
+    check_copied(text, corpus, n)
     # For each end the first start from which all up to there is one run. It only moves forwards: where text[i:j] is
     # not in the corpus, no longer piece that begins at i is.
     spans, start = [], 0

@@ -29,11 +29,20 @@ import rnn_scratch as d2l  # as in training.py: the two iterators are d2lzh's ow
 from mxnet import autograd, nd, sym
 
 from .. import model, training
-from .._checks import check_cell, check_loss, check_norm, check_prediction, check_state, check_theta
+from .._checks import (
+    check_cell,
+    check_epoch,
+    check_fused,
+    check_mini_batch,
+    check_norm,
+    check_prediction,
+    check_trained,
+)
 from ..perplexity import perplexity
 from ..predict import greedy
 
 NUM_AHEAD = 64      # mini-batches that are made at a time
+NUM_PENDING = 500   # characters that are asked for at a time
 
 
 class Graph:
@@ -175,13 +184,18 @@ def gradients(X, Y, state, params):
 
     Raises
     ------
-    ValueError
-        The state does not fit.
+    TypeError, ValueError
+        The mini-batch, the state and the parameters do not fit together, or W_xh has no gradient.
     """
+    check_mini_batch(X, Y, state, params)
+    return gradients_of_checked(X, Y, state, params)
+
+
+def gradients_of_checked(X, Y, state, params):
+    """`gradients`, where an epoch has checked its arguments once for all mini-batches."""
     W_xh, W_hh, b_h, W_hq, b_q = params
     H_0, = state
     (n, T), (h, q) = X.shape, W_hq.shape
-    check_state(H_0, n, W_hh)
     with autograd.record():
         # X_t W_xh with one-hot X_t, for all t: the rows of W_xh that the characters name
         rows = nd.take(W_xh, X.T.reshape((-1,)))                        # (T n, h)
@@ -213,17 +227,20 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
     Raises
     ------
     FloatingPointError
-        The norm of the gradient is infinite or not a number, or, without clipping, the loss is not a number.
-    ValueError
-        Another cell, a state that does not fit, or a θ that is not above zero.
+        The norm of the gradient is infinite or not a number; or, without clipping, the loss or a parameter is.
+    TypeError, ValueError
+        As for `training.train_and_predict_rnn`, before the first step; or for another cell.
     """
     check_cell(rnn, model.rnn)
-    check_theta(clipping_theta)
+    # What is not ours comes back with an eye on what it returns.
+    _, init_rnn_state = check_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
+                                    is_random_iter, num_steps, lr, clipping_theta, batch_size)
     data_iter = d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive
     mini_batches = data_iter(corpus_indices, batch_size, num_steps, ctx)
     size = batch_size * num_steps                                       # T n, the characters of a mini-batch
     l_sum, n = 0.0, 0           # n counts characters, as in the chapter
     state = init_rnn_state(batch_size, num_hiddens, ctx)                # (n, h)
+    check_fused(batch_size, vocab_size, state, params)
     # The iterator of random sampling makes X and Y with `nd.array`, which waits for all that MXNet was asked for. Many
     # at a time, so that this wait does not come in the middle of each step.
     while ahead := list(islice(mini_batches, NUM_AHEAD)):
@@ -231,7 +248,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
             if is_random_iter:
                 state = init_rnn_state(batch_size, num_hiddens, ctx)
             before = state
-            loss, state, grads = gradients(X, Y, before, params)
+            loss, state, grads = gradients_of_checked(X, Y, before, params)
             # These are gradients of the sum L; the chapter's loss is the mean, L / (T n).
             step = lr / size
             if clipping_theta is not None:
@@ -248,7 +265,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
                 nd.sgd_update(param, grad, lr=step, wd=0, out=param)    # param ← param − step · grad
             l_sum += loss
             n += size
-    check_loss(l_sum)
+    check_trained(l_sum, params)
     return perplexity(l_sum, n)
 
 
@@ -266,7 +283,7 @@ def losses(rnn, X, Y, state, params, vocab_size):
     state, params
         As for `model.rnn`.
     vocab_size : int
-        Not needed here: it is there because the chapter's cell needs it to make one-hot vectors.
+        Only compared with the parameters: it is there because the chapter's cell needs it to make one-hot vectors.
 
     Returns
     -------
@@ -277,14 +294,14 @@ def losses(rnn, X, Y, state, params, vocab_size):
 
     Raises
     ------
-    ValueError
-        Another cell, or a state that does not fit.
+    TypeError, ValueError
+        Another cell, or what does not fit together.
     """
     check_cell(rnn, model.rnn)
+    check_mini_batch(X, Y, state, params, vocab_size)
     W_xh, W_hh, b_h, W_hq, b_q = params
     H_0, = state
     (n, T), (h, q) = X.shape, W_hq.shape
-    check_state(H_0, n, W_hh)
     l, H = forward(T, n, h, q)(X=X, Y=Y, W_xh=W_xh, H_0=H_0, W_hh=W_hh, b_h=b_h, W_hq=W_hq, b_q=b_q)
     return l, (H,)
 
@@ -306,7 +323,7 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
     `predict.predict_rnn` on this engine: the same arguments, the same text.
 
     The chapter waits for each character before it asks for the next. Here the index that was picked goes into the next
-    step as the array that it is, so all steps are asked for before the first one is awaited.
+    step as the array that it is, so hundreds of steps are asked for before one is awaited.
 
     >>> import rnn_scratch as d2l
     >>> import mxnet as mx
@@ -328,19 +345,24 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
 
     Raises
     ------
-    ValueError
-        As there; and for another cell, or a state that does not fit.
+    TypeError, ValueError
+        As there; and for another cell.
     """
     check_cell(rnn, model.rnn)
-    check_prediction(prefix, num_chars, char_to_idx)
+    # What is not ours comes back with an eye on what it returns.
+    _, init_rnn_state, pick = check_prediction(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size,
+                                               ctx, idx_to_char, char_to_idx, pick, greedy)
+    state = init_rnn_state(1, num_hiddens, ctx)
+    check_fused(1, vocab_size, state, params)
     W_xh, W_hh, b_h, W_hq, b_q = params
-    H, = init_rnn_state(1, num_hiddens, ctx)                            # (1, h)
-    check_state(H, 1, W_hh)
+    H, = state                                                          # (1, h)
     step = one_step(*W_hq.shape)
     W_hh_T, W_hq_T = W_hh.T, W_hq.T                                     # once, for all steps
     indices = [nd.array([char_to_idx[char]], ctx=ctx) for char in prefix]
     for t in range(1, len(prefix) + num_chars):
         Y, H = step(X=indices[t - 1], W_xh=W_xh, H=H, W_hh_T=W_hh_T, b_h=b_h, W_hq_T=W_hq_T, b_q=b_q)
+        if t % NUM_PENDING == 0:
+            H.wait_to_read()                                            # or memory would grow with the text
         # Within the prefix the next character is given, after it the picked one is the next.
         if t >= len(prefix):
             indices.append(pick(Y))                                     # (1,)
@@ -370,7 +392,7 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
 
     Raises
     ------
-    ValueError, FloatingPointError
+    TypeError, ValueError, FloatingPointError
         As there; and ValueError for another cell.
     """
     check_cell(rnn, model.rnn)

@@ -21,7 +21,15 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from mxnet import nd
 
-from .._checks import check_line, check_new_file, check_num_units, check_picture_kind, check_runs
+from .._checks import (
+    check_is_loaded,
+    check_line,
+    check_new_file,
+    check_num_units,
+    check_params,
+    check_picture_kind,
+    check_runs,
+)
 from ..onehot import to_onehot
 from .checkpoint import put_new
 
@@ -110,6 +118,8 @@ def plot_hidden_units(checkpoint, path, text=None, num_units=40):
         No font on this machine has all the characters: their indices in the vocabulary are shown instead.
     """
     path = new_picture(path)
+    check_is_loaded(checkpoint)
+    check_params(checkpoint.params, None)
     text = line_for(checkpoint, text)
     check_num_units(num_units, min(MOST_UNITS, LARGEST // len(text)), len(text))
     save(hidden_units_figure(checkpoint, text, num_units), path)

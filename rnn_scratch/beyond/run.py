@@ -83,7 +83,7 @@ class Run:
         corpus_indices, char_to_idx, _, vocab_size = self.corpus
         self.prefixes = args.prefix or ['分开', '不分开']
         _checks.check_engine(settings['engine'], settings['cell'])
-        _checks.check_sizes(vocab_size, settings['hidden'], vocab_size)
+        _checks.check_sizes(self.ctx, settings['hidden'], vocab_size=vocab_size)
         _checks.check_training(vocab_size, corpus_indices, char_to_idx, settings['sampling'] == 'random',
                                settings['num_steps'], settings['theta'], settings['batch_size'], args.pred_period,
                                args.pred_len, self.prefixes)

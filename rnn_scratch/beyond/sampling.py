@@ -7,7 +7,7 @@ Greedy prediction soon repeats its favourite line. A sampler draws from the mode
 import numpy as np
 from mxnet import nd
 
-from .._checks import check_sampler
+from .._checks import check_sampler, check_scores
 
 
 def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
@@ -38,14 +38,17 @@ def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
 
     Raises
     ------
-    ValueError
-        The temperature is not above zero, top_k is not 1 or more, or top_p is not above 0 and at most 1.
+    TypeError, ValueError
+        The temperature is not above zero, top_k is not 1 or more, top_p is not above 0 and at most 1, or the seed is
+        not a whole number of 0 or more.
     """
-    check_sampler(temperature, top_k, top_p)
+    check_sampler(temperature, top_k, top_p, seed)
     generator = np.random.default_rng(seed)
 
     def pick(Y):
-        p = distribution(Y.asnumpy()[0], temperature, top_k, top_p)
+        scores = Y.asnumpy()                    # (1, q)
+        check_scores(scores)
+        p = distribution(scores[0], temperature, top_k, top_p)
         return nd.array([generator.choice(len(p), p=p)], ctx=Y.ctx)
 
     return pick
