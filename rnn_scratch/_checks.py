@@ -4,38 +4,119 @@ Each check returns nothing, or raises an error of one sentence: what was wrong, 
 what to do.
 """
 import math
+import numbers
 import os
 import random
 import reprlib
+import stat
+
+short = reprlib.Repr()        # what a file says may be of any length
+short.maxstring = short.maxother = 80
 
 
 def check_num_chars(num_chars):
-    if num_chars is not None and (not isinstance(num_chars, int) or num_chars < 1):
+    is_whole = isinstance(num_chars, numbers.Integral) and not isinstance(num_chars, bool)
+    if num_chars is not None and (not is_whole or num_chars < 1):
         raise ValueError(f'num_chars must be a positive whole number, or None for the whole text, not {num_chars!r}.')
 
 
-def check_is_file(path):
-    if not path.is_file():
-        what = 'is a folder' if path.is_dir() else 'does not exist'
-        raise FileNotFoundError(f'The corpus {path} {what}: give the path of a text file or a zip archive.')
+def check_is_file(what, path, wanted):
+    """A regular file: a folder has no text, and a pipe or a device has no end."""
+    try:
+        mode = os.stat(path).st_mode
+        found = (None if stat.S_ISREG(mode) else 'is a folder' if stat.S_ISDIR(mode) else
+                 'is no file, but a pipe, a socket or a device')
+    except (FileNotFoundError, NotADirectoryError):
+        found = 'does not exist'
+    except ValueError:
+        path, found = repr(str(path)), 'has a name that no file can have'
+    if found:
+        raise FileNotFoundError(f'The {what} {path} {found}: give the path of {wanted}.')
 
 
-def check_one_member(path, members):
-    if len(members) != 1:
-        raise ValueError(f'{path} holds {len(members)} files: a corpus archive must hold exactly one text.')
+def check_readable(what, path, error):
+    """What the system says, with the path; a sentence of ours, which has no number, stays as it is."""
+    if error.errno is None:
+        raise error
+    raise type(error)(f'The {what} {path} cannot be read ({error.strerror}): look who may read it and what is wrong '
+                      'with the disk, or copy it to another place.') from error
 
 
-def check_utf8(path, content):
+def check_size(where, size, largest):
+    if size > largest:
+        raise ValueError(f'{where} has {size:,} bytes, and at most {largest:,} are read: give a smaller one.')
+
+
+def check_whole(where, size, length):
+    if length != size:
+        raise ValueError(f'{where} has {size:,} bytes by its own account, and other than that could be read: copy it, '
+                         'when no other program writes to it, and give the copy.')
+
+
+def check_num_members(path, number, most):
+    if number > most:
+        raise ValueError(f'{path} holds {number:,} files: a corpus archive must hold exactly one text.')
+
+
+def check_one_member(path, names):
+    if '[Content_Types].xml' in names:
+        raise ValueError(f'{path} is a document of Word or the like: save its text as a plain text file in UTF-8.')
+    if len(names) != 1:
+        listed = f' ({", ".join(map(short.repr, names[:5]))}{" …" if len(names) > 5 else ""})' if names else ''
+        raise ValueError(f'{path} holds {len(names)} files{listed}: a corpus archive must hold exactly one text; '
+                         'unpack it and give the path of a text.')
+
+
+def check_not_encrypted(where, is_encrypted):
+    if is_encrypted:
+        raise ValueError(f'{where} is locked with a password: unpack it and give the path of the text.')
+
+
+def check_undamaged(path, error):
+    raise ValueError(f'{path} is a damaged archive, or packed in a way that is not known here ({str(error)[:200]}): '
+                     'fetch or pack it again, or unpack it and give the path of the text.') from error
+
+
+def check_kind(where, kind):
+    if kind:
+        cure = 'unpack it' if kind.endswith('archive') else 'save its text in a plain text file in UTF-8'
+        raise ValueError(f'{where} is {kind} and not a text: {cure}, and give the path of the text.')
+
+
+def check_utf8(where, content, likely_encoding):
+    """A text in UTF-8 has no wrong byte, and no NUL; where there is one, `likely_encoding` tries others."""
     try:
         content.decode('utf-8')
+        start, is_cut_off, cause = content.find(0), False, None
     except UnicodeDecodeError as error:
-        raise ValueError(f'{path} is not a text in UTF-8 ({error.reason} at byte {error.start}): '
-                         'it may be GBK; save it as UTF-8 and try again.') from error
+        start, is_cut_off, cause = error.start, error.reason == 'unexpected end of data', error
+    if start < 0:
+        return
+    encoding = likely_encoding(content)
+    if encoding:
+        cure = (f'it is most likely {"GBK" if encoding == "GB18030" else encoding}, so save it as UTF-8, for instance '
+                f'with: iconv -f {encoding} -t UTF-8 OLD.txt > NEW.txt')
+    elif is_cut_off:
+        cure = 'it ends in the middle of a character, so fetch or copy it again'
+    else:
+        cure = ('it is in another encoding, damaged, or no text, so open it in an editor and save it as UTF-8, or take '
+                'another file')
+    raise ValueError(f'{where} is not a text in UTF-8, since byte {start} (in line {content.count(10, 0, start) + 1}) '
+                     f'is 0x{content[start]:02x}: {cure}.') from cause
 
 
-def check_not_empty(path, corpus_chars):
-    if not corpus_chars:
-        raise ValueError(f'{path} is empty: a corpus needs at least one character.')
+def check_markup(where, text, found):
+    if found:
+        raise ValueError(f'{where} is a page of a website and no text, since it begins with '
+                         f'{text.strip()[:20]!r}: fetch the text itself, or save the page as plain text.')
+
+
+def check_has_text(where, text):
+    if not text.strip():
+        raise ValueError(f'{where} is empty, or has nothing but spaces: a corpus needs at least two characters.')
+    if len(text) == 1:
+        raise ValueError(f'{where} has one character only, {text!r}: a corpus needs at least two, one to read and one '
+                         'to predict.')
 
 
 def check_indices(X):
