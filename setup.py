@@ -53,5 +53,5 @@ setup(
         'tqdm',
     ],
     # pip stands here so that constraints.txt decides its version, too.
-    extras_require={'test': ['pip', 'pytest', 'ruff']},
+    extras_require={'test': ['hypothesis', 'pip', 'pytest', 'ruff']},
 )

@@ -43,7 +43,9 @@ def import_mxnet():
     """
     try:
         check_variables()
-        check_numpy()
+        with environment({}):       # NumPy has an OpenBLAS of its own
+            check_numpy()
+        check_products()
         check_distutils()
         with environment(settings()):
             import mxnet
@@ -67,7 +69,7 @@ def import_mxnet():
         if wrong is None:
             raise
         name, needed, value = wrong.groups()
-        raise ImportError(what_to_do(name, value, f'is not of the kind {needed}')) from error
+        raise ImportError(what_to_do(name, value, f'is not of the kind {needed} and stops MXNet')) from error
 
 
 def what_is_missing():
@@ -107,6 +109,16 @@ def check_numpy():
         numpy.bool = numpy.bool_
 
 
+def check_products():
+    """Refuse an OPENBLAS_CORETYPE with which NumPy multiplies wrongly. Products of integers do not use OpenBLAS."""
+    if 'OPENBLAS_CORETYPE' in os.environ:
+        import numpy
+        a, b = numpy.arange(32 * 256).reshape(32, 256) % 7, numpy.arange(256 * 256).reshape(256, 256) % 5
+        if (a.astype('float64').dot(b.astype('float64')) != a.dot(b)).any():
+            raise ImportError(what_to_do('OPENBLAS_CORETYPE', os.environ['OPENBLAS_CORETYPE'],
+                                         'makes NumPy multiply matrices wrongly on this processor'))
+
+
 def check_distutils():
     """`distutils` left Python with 3.12, MXNet still imports it, and setuptools brings it back."""
     try:
@@ -122,13 +134,13 @@ def check_variables():
     for name, (lowest, highest) in NUMBERS.items():
         value = os.environ.get(name, '').strip()        # nothing is as good as not set
         if value and not (re.fullmatch('[0-9]{1,10}', value) and lowest <= int(value) <= highest):
-            raise ImportError(what_to_do(name, value, f'is no whole number from {lowest} to {highest}'))
+            raise ImportError(what_to_do(name, value, f'is no whole number from {lowest} to {highest} and stops MXNet'))
 
 
 def what_to_do(name, value, what_is_wrong):
     """The sentence about an environment variable."""
-    return (f'The environment variable {name} is {value!r}, which {what_is_wrong}, and MXNet cannot start with it: '
-            f'run "unset {name}" in this terminal, or set it to another value.')
+    return (f'The environment variable {name} is {value!r}, which {what_is_wrong}: run "unset {name}" in this '
+            'terminal, or set it to another value.')
 
 
 def settings():
@@ -173,8 +185,8 @@ def has_avx2():
 def environment(variables):
     """Set environment variables for a while. MXNet reads them as it starts; programs started later do not see them.
 
-    Those that are empty are taken away meanwhile: to a user nothing is not set, to a library it may be a value (with an
-    empty OPENBLAS_CORETYPE matrix products were wrong).
+    Those that are empty are taken away meanwhile: to a user they are not set, to a library they are (with an empty
+    OPENBLAS_CORETYPE, products of NumPy were wrong by a fifth).
     """
     empty = {name: value for name, value in os.environ.items() if name.startswith(OWNERS) and not value.strip()}
     for name in empty:
