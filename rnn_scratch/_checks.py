@@ -21,6 +21,11 @@ def check_num_chars(num_chars):
         raise ValueError(f'num_chars must be a positive whole number, or None for the whole text, not {num_chars!r}.')
 
 
+def shown(path):
+    """A path as it is, unless it would break the line."""
+    return str(path) if str(path).isprintable() else repr(str(path))
+
+
 def check_is_file(what, path, wanted):
     """A regular file: a folder has no text, and a pipe or a device has no end."""
     try:
@@ -30,17 +35,17 @@ def check_is_file(what, path, wanted):
     except (FileNotFoundError, NotADirectoryError):
         found = 'does not exist'
     except ValueError:
-        path, found = repr(str(path)), 'has a name that no file can have'
+        found = 'has a name that no file can have'
     if found:
-        raise FileNotFoundError(f'The {what} {path} {found}: give the path of {wanted}.')
+        raise FileNotFoundError(f'The {what} {shown(path)} {found}: give the path of {wanted}.')
 
 
 def check_readable(what, path, error):
     """What the system says, with the path; a sentence of ours, which has no number, stays as it is."""
     if error.errno is None:
         raise error
-    raise type(error)(f'The {what} {path} cannot be read ({error.strerror}): look who may read it and what is wrong '
-                      'with the disk, or copy it to another place.') from error
+    raise type(error)(f'The {what} {shown(path)} cannot be read ({error.strerror}): look who may read it and what is '
+                      'wrong with the disk, or copy it to another place.') from error
 
 
 def check_size(where, size, largest):
@@ -267,9 +272,9 @@ def check_suffix(path):
 def check_head(path, head, size, kind, largest_header):
     """The first bytes of a safetensors file: the length of its header, in eight bytes, and the brace it begins with."""
     if path.suffix in ('.json', '.params'):
-        raise ValueError(f'{path} looks like one of the two files of a checkpoint of rnn_scratch 0.1, which are not '
+        raise ValueError(f'{shown(path)} looks like one of the two files of a checkpoint of rnn_scratch 0.1, which are not '
                          'read any more: train the model again, or write with it in version 0.1.')
-    length = int.from_bytes(head[:8], 'little')
+    path, length = shown(path), int.from_bytes(head[:8], 'little')
     if head[8:9] != b'{' or length > size - 8:
         found = 'it is empty' if size == 0 else f'it is {kind}' if kind else 'it does not begin like one, or is cut off'
         refuse_checkpoint(path, found)

@@ -37,9 +37,9 @@ def read_text(path):
         It is no regular file; it cannot be read; it is larger than 100,000,000 bytes (told before they are read); it
         is no text, or none in UTF-8; or the archive does not hold exactly one text, is locked, or is damaged.
     """
-    content, where = read_file('corpus', path, LARGEST_CORPUS, 'a text file or a zip archive'), str(path)
+    content, where = read_file('corpus', path, LARGEST_CORPUS, 'a text file or a zip archive'), _checks.shown(path)
     if kind_of(content) == 'a zip archive':
-        content, where = unzip(path, content)
+        content, where = unzip(where, content)
     _checks.check_kind(where, kind_of(content))
     _checks.check_utf8(where, content, likely_encoding)
     text = content.decode('utf-8-sig')      # some editors begin a text with a mark, which is no character of it
@@ -58,14 +58,14 @@ def read_file(what, path, largest, wanted, check_head=None):
         # If a pipe takes the file's place just now, O_NONBLOCK keeps us from waiting for it.
         with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             size = os.fstat(file.fileno()).st_size
-            _checks.check_size(f'The {what} {path}', size, largest)
+            _checks.check_size(f'The {what} {_checks.shown(path)}', size, largest)
             if check_head:
                 check_head(path, file.read(64), size)
                 file.seek(0)
             content = file.read(size + 1)
     except OSError as error:
         _checks.check_readable(what, path, error)
-    _checks.check_whole(f'The {what} {path}', size, len(content))
+    _checks.check_whole(f'The {what} {_checks.shown(path)}', size, len(content))
     return content
 
 
@@ -74,19 +74,19 @@ def kind_of(content):
     return next((kind for start, kind in KINDS if content.startswith(start)), None)
 
 
-def unzip(path, content):
+def unzip(archive_name, content):
     """The bytes of the only text in an archive, and what to call it. Its name in there is never used as a path."""
-    _checks.check_num_members(path, content.count(b'PK\x01\x02'), MOST_MEMBERS)
-    with damage_is_named(path):
+    _checks.check_num_members(archive_name, content.count(b'PK\x01\x02'), MOST_MEMBERS)
+    with damage_is_named(archive_name):
         archive = zipfile.ZipFile(io.BytesIO(content))
     members = [member for member in archive.infolist() if not is_hidden(member.filename.split('/'))]
-    _checks.check_one_member(path, [member.filename for member in members])
+    _checks.check_one_member(archive_name, [member.filename for member in members])
     member, = members
-    where = f'{path} (the file {_checks.short.repr(member.filename)} in it)'
+    where = f'{archive_name} (the file {_checks.short.repr(member.filename)} in it)'
     _checks.check_not_encrypted(where, member.flag_bits & 1)
     _checks.check_size(where, member.file_size, LARGEST_CORPUS)
     unpacked = io.BytesIO()
-    with damage_is_named(path), archive.open(member) as file:
+    with damage_is_named(archive_name), archive.open(member) as file:
         # By 4,096 bytes, since each byte of an archive may unpack to thousands; and the size may be a lie.
         for part in iter(lambda: file.read(4096), b''):
             unpacked.write(part)
@@ -102,12 +102,12 @@ def is_hidden(parts):
 
 
 @contextlib.contextmanager
-def damage_is_named(path):
+def damage_is_named(archive_name):
     """Of a damaged archive, zipfile and its unpackers raise a dozen different errors."""
     try:
         yield
     except Exception as error:
-        _checks.check_undamaged(path, error)
+        _checks.check_undamaged(archive_name, error)
 
 
 def likely_encoding(content):

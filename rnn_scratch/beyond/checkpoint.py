@@ -252,6 +252,7 @@ def load_checkpoint(path, ctx=None):
     """
     path = Path(path)
     content = _files.read_file('checkpoint', path, LARGEST, 'a .safetensors file', check_head)
+    path = _checks.shown(path)
     try:
         arrays = safetensors.numpy.load(content)
         header = from_json(content[8:8 + header_length(content)])
