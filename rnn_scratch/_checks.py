@@ -272,8 +272,8 @@ def check_suffix(path):
 def check_head(path, head, size, kind, largest_header):
     """The first bytes of a safetensors file: the length of its header, in eight bytes, and the brace it begins with."""
     if path.suffix in ('.json', '.params'):
-        raise ValueError(f'{shown(path)} looks like one of the two files of a checkpoint of rnn_scratch 0.1, which are not '
-                         'read any more: train the model again, or write with it in version 0.1.')
+        raise ValueError(f'{shown(path)} looks like one of the two files of a checkpoint of rnn_scratch 0.1, which are '
+                         'not read any more: train the model again, or write with it in version 0.1.')
     path, length = shown(path), int.from_bytes(head[:8], 'little')
     if head[8:9] != b'{' or length > size - 8:
         found = 'it is empty' if size == 0 else f'it is {kind}' if kind else 'it does not begin like one, or is cut off'
