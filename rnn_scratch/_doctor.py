@@ -63,6 +63,7 @@ def main():
     except BrokenPipeError:         # as with `… | head -1`: whoever read has gone away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
+        print('stopped', file=sys.stderr)
         return 130
     return int(bool(found.wrong))
 
