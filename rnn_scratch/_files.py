@@ -19,7 +19,7 @@ KINDS = [
     (b'%PDF-', 'a PDF'), (b'{\\rtf', 'an RTF document'), (b'\xd0\xcf\x11\xe0', 'an old Word document or the like'),
     (b'\x89PNG', 'a picture'), (b'\xff\xd8\xff', 'a picture'), (b'GIF89a', 'a picture'), (b'\x7fELF', 'a program'),
 ]
-MARKUP = re.compile(r'\s*<(!doctype|html|head|body|\?xml)\b', re.IGNORECASE)
+MARKUP = re.compile(r'\s*<(!--|(!doctype|html|head|meta|title|body|div|script|\?xml)\b)', re.IGNORECASE)
 NOT_FOUND = re.compile(r'\s*(error )?404:? not found\s*', re.IGNORECASE)
 # A mark at the beginning tells the encoding; the longer ones first, since they begin like the shorter.
 MARKS = [(codecs.BOM_UTF32_LE, 'UTF-32'), (codecs.BOM_UTF32_BE, 'UTF-32'), (codecs.BOM_UTF16_LE, 'UTF-16'),

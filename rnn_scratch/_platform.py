@@ -65,11 +65,12 @@ def import_mxnet():
             f'MXNet needs the system library {missing.group(1)}, which this machine lacks: install the system package '
             'that holds it, or the build of MXNet that fits this machine.')) from error
     except RuntimeError as error:       # MXNet's own kind is one
-        wrong = re.search(r"Invalid Parameter format for (\w+) expect (\w+) but value='(.*?)'", str(error))
+        wrong = re.search(r"Invalid Parameter format for (\w+) expect \w+ but value='(.*?)'|Cannot find Engine",
+                          str(error))
         if wrong is None:
             raise
-        name, needed, value = wrong.groups()
-        raise ImportError(what_to_do(name, value, f'is not of the kind {needed} and stops MXNet')) from error
+        name = wrong.group(1) or 'MXNET_ENGINE_TYPE'
+        raise ImportError(what_to_do(name, os.environ[name], 'MXNet does not understand')) from error
 
 
 def what_is_missing():

@@ -408,6 +408,9 @@ def npz_file():
     return content.getvalue()
 
 
+FOREIGN = 'a safetensors file of another program or an export, without vocabulary'
+
+
 @pytest.mark.parametrize('content, found', [
     (b'', 'it is empty'),
     (pytorch_file(), 'it is a zip archive'),
@@ -416,12 +419,12 @@ def npz_file():
     ('分开 不分开\n'.encode() * 9, 'it does not begin like one'),
     (b'{"format": "rnn_scratch checkpoint 2"}', 'it does not begin like one'),
     (b'\x80\x04\x95' + bytes(99), 'it does not begin like one'),        # a pickle
-    (struct.pack('<Q', 2) + b'{}', "of another program: KeyError"),
-    (safetensors.numpy.save({'W_xh': np.ones(3)}), "of another program: KeyError"),
-    (safetensors.numpy.save({'W_xh': np.ones(3)}, {'format': 'np'}), "of another program: KeyError"),
-    (safetensors.numpy.save({'W_xh': np.ones(3)}, {'rnn_scratch': '5'}), "of another program: TypeError"),
+    (struct.pack('<Q', 2) + b'{}', FOREIGN),
+    (safetensors.numpy.save({'W_xh': np.ones(3)}), FOREIGN),
+    (safetensors.numpy.save({'W_xh': np.ones(3)}, {'format': 'np'}), FOREIGN),
+    (safetensors.numpy.save({'W_xh': np.ones(3)}, {'rnn_scratch': '5'}), FOREIGN),
     (safetensors.numpy.save({'W_xh': np.ones(3)}, {'rnn_scratch': '[' * 100000}), 'recursion'),
-    (struct.pack('<Q', 80) + b'{"W":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'.ljust(80) + bytes(4), 'BF16'),
+    (struct.pack('<Q', 80) + b'{"W":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'.ljust(80) + bytes(4), FOREIGN),
     (struct.pack('<Q', 80) + b'{"W":{"dtype":"F32","shape":[2],"data_offsets":[0,80]}}'.ljust(80) + bytes(4), ''),
 ])
 def test_a_file_of_another_kind_is_named(path, content, found):

@@ -141,6 +141,7 @@ BOMB = zipped(('a.txt', b'a' * 100_000_001))
     # other kinds
     (b'\n<!DOCTYPE html>\n<title>404</title>', "page of a website .* begins with '<!DOCTYPE html>"),
     (b'<html lang="en">', "page of a website .* begins with '<html lang="),
+    (b'<!-- saved from -->', "page of a website"),
     (b'404: Not Found', "page of a website .* begins with '404: Not Found'"),
     (gzip.compress(TEXT.encode()), 'is a gzip archive .* unpack it'),
     (bz2.compress(TEXT.encode()), 'is a bzip2 archive'),

@@ -164,9 +164,9 @@ def test_a_variable_that_mxnet_does_not_survive_is_named(monkeypatch, name):
 
 
 @pytest.mark.parametrize('name, value', [('OMP_NUM_THREADS', 'abc'), ('MXNET_CPU_WORKER_NTHREADS', '0'),
-                                         ('MXNET_EXEC_BULK_EXEC_TRAIN', 'abc')])
+                                         ('MXNET_EXEC_BULK_EXEC_TRAIN', 'abc'), ('MXNET_ENGINE_TYPE', 'abc')])
 def test_mxnet_is_not_started_with_it(run, name, value):
-    """The first ends the process, the second waits for ever, the third fails at the first array."""
+    """The first ends the process, the second waits for ever, the others fail at the first array."""
     result = run('-c', PROGRAM, **{name: value})
     assert result.returncode == 0, result.stderr
     assert f'The environment variable {name} is {value!r}, which' in result.stdout and f'unset {name}' in result.stdout

@@ -260,8 +260,9 @@ def load_checkpoint(path, ctx=None):
         kind = entries['format']
     except (safetensors.SafetensorError, ValueError, RecursionError) as error:
         _checks.refuse_checkpoint(path, error)
-    except (KeyError, TypeError) as error:
-        _checks.refuse_checkpoint(path, f'it is a safetensors file of another program: {error!r}')
+    except (KeyError, TypeError):
+        _checks.refuse_checkpoint(path, 'it is a safetensors file of another program or an export, without vocabulary '
+                                        'and settings')
     _checks.check_format(path, kind, FORMAT)
     _checks.check_entries(path, entries)
     _checks.check_checksum(path, entries)
