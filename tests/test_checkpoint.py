@@ -224,24 +224,28 @@ def shown(value):
     return 'inf' if value == HUGE else repr(value[:30])[:-1] if isinstance(value, str) else repr(value)
 
 
-@pytest.mark.parametrize('name', ['cell', 'engine', 'num_hiddens', 'vocab_size', 'epoch', 'symbols', 'settings',
-                                  'versions', 'perplexities', 'held_out', 'idx_to_char', 'random_state', 'sha256'])
-def test_a_wrong_entry_is_named_with_its_value(checkpoint, path, name):
+NAMES = ['cell', 'engine', 'num_hiddens', 'vocab_size', 'epoch', 'symbols', 'settings', 'versions', 'perplexities',
+         'held_out', 'idx_to_char', 'random_state', 'sha256']
+CASES = [(name, value) for name in NAMES for value in VALUES if value not in SOUND.get(name, [])]
+
+
+@pytest.mark.parametrize('name, value', CASES, ids=[f'{name}-{i}' for i, (name, _) in enumerate(CASES)])
+def test_a_wrong_entry_is_named_with_its_value(checkpoint, path, name, value):
     save_checkpoint(path, checkpoint)
-    for value in [value for value in VALUES if value not in SOUND.get(name, [])]:
-        edited(path, lambda entries, arrays, value=value: entries.update({name: value}),
-               sha256=value if name == 'sha256' else '0' * 64)
-        with pytest.raises(ValueError) as caught:
-            load_checkpoint(path)
-        message = str(caught.value)
-        assert re.match(rf'{name}(\[\d\])? of the checkpoint {re.escape(str(path))} is ', message), message
-        of_a_list = f'{name}[' in message
-        assert shown(value[-1] if of_a_list else value) in message
-        save_checkpoint(path, checkpoint)
-    edited(path, lambda entries, arrays: entries.pop(name, None), sha256='0' * 64)
-    if name != 'sha256':
-        with pytest.raises(ValueError, match=f'^{name} of the checkpoint .* is missing'):
-            load_checkpoint(path)
+    edited(path, lambda entries, arrays: entries.update({name: value}), sha256=value if name == 'sha256' else '0' * 64)
+    with pytest.raises(ValueError) as caught:
+        load_checkpoint(path)
+    message = str(caught.value)
+    assert re.match(rf'{name}(\[\d\])? of the checkpoint {re.escape(str(path))} is ', message), message
+    assert shown(value[-1] if f'{name}[' in message else value) in message
+
+
+@pytest.mark.parametrize('name', NAMES[:-1])
+def test_a_missing_entry_is_named(checkpoint, path, name):
+    save_checkpoint(path, checkpoint)
+    edited(path, lambda entries, arrays: entries.pop(name), sha256='0' * 64)
+    with pytest.raises(ValueError, match=f'^{name} of the checkpoint .* is missing, and must be '):
+        load_checkpoint(path)
 
 
 @pytest.mark.parametrize('name, value, message', [
@@ -281,36 +285,42 @@ def of_a_run(checkpoint):
     return dataclasses.replace(checkpoint, settings=OF_A_RUN, idx_to_char=sorted(checkpoint.idx_to_char))
 
 
-@pytest.mark.parametrize('name, values', [
-    ('sampling', [None, 'consecutive!', ['random'], 1]),
-    ('corpus', ['', 'a\0b', 5, ['a.txt'], False]),
-    ('num_chars', [None, -1, 2.5, '10', math.nan, HUGE]),
-    ('holdout', [None, -0.1, 1, 1.5, math.nan, '0.1', math.inf]),
-    ('hidden', [None, 0, -3, 4, '3', 3.0, math.nan, HUGE]),
-    ('num_steps', [None, 0, -1, 2.5, '2', math.nan, HUGE]),
-    ('batch_size', [None, 0, -1, 2.5, '2', math.nan, HUGE]),
-    ('lr', [None, 0, -1, '100', math.nan, math.inf, HUGE, [100]]),
-    ('theta', [0, -1, '0.01', math.nan, math.inf, [0.01]]),
-    ('seed', [None, 0.5, '0', math.nan, HUGE, [0]]),
-    ('corpus_sha256', [None, '', 'F' * 64, '0' * 63, 5]),
-    ('unigram_perplexity', [None, 0.5, -1, 'nan', math.nan, [2.0], {}]),
-])
-def test_a_wrong_setting_of_a_run_is_named_with_its_value(of_a_run, path, name, values):
+WRONG_SETTINGS = {
+    'sampling': [None, 'consecutive!', ['random'], 1],
+    'corpus': ['', 'a\0b', 5, ['a.txt'], False],
+    'num_chars': [None, -1, 2.5, '10', math.nan, HUGE],
+    'holdout': [None, -0.1, 1, 1.5, math.nan, '0.1', math.inf],
+    'hidden': [None, 0, -3, 4, '3', 3.0, math.nan, HUGE],
+    'num_steps': [None, 0, -1, 2.5, '2', math.nan, HUGE],
+    'batch_size': [None, 0, -1, 2.5, '2', math.nan, HUGE],
+    'lr': [None, 0, -1, '100', math.nan, math.inf, HUGE, [100]],
+    'theta': [0, -1, '0.01', math.nan, math.inf, [0.01]],
+    'seed': [None, 0.5, '0', math.nan, HUGE, [0]],
+    'corpus_sha256': [None, '', 'F' * 64, '0' * 63, 5],
+    'unigram_perplexity': [None, 0.5, -1, 'nan', math.nan, [2.0], {}],
+}
+CASES = [(name, value) for name, values in WRONG_SETTINGS.items() for value in values]
+
+
+@pytest.mark.parametrize('name, value', CASES, ids=[f'{name}-{i}' for i, (name, _) in enumerate(CASES)])
+def test_a_wrong_setting_of_a_run_is_named_with_its_value(of_a_run, path, name, value):
     save_checkpoint(path, of_a_run)
     assert load_checkpoint(path).settings == OF_A_RUN
-    for value in values:
-        edited(path, lambda entries, arrays, value=value: entries['settings'].update({name: value}), sha256='0' * 64)
-        with pytest.raises(ValueError, match=rf"^settings\['{name}'\] of the checkpoint .* is ") as caught:
-            load_checkpoint(path)
-        assert f'is {shown(value)}' in str(caught.value)
-        save_checkpoint(path, of_a_run)
-    if name not in ('corpus_sha256', 'unigram_perplexity'):
-        edited(path, lambda entries, arrays: entries['settings'].pop(name))
-        with pytest.raises(ValueError, match=rf"^settings\['{name}'\] of the checkpoint .* is missing"):
-            load_checkpoint(path)
+    edited(path, lambda entries, arrays: entries['settings'].update({name: value}), sha256='0' * 64)
+    with pytest.raises(ValueError, match=rf"^settings\['{name}'\] of the checkpoint .* is ") as caught:
+        load_checkpoint(path)
+    assert f'is {shown(value)}' in str(caught.value)
 
 
-def test_the_vocabulary_of_a_run_is_in_order(of_a_run, path):
+@pytest.mark.parametrize('name', sorted({*WRONG_SETTINGS} - {'corpus_sha256', 'unigram_perplexity'}))
+def test_a_missing_setting_of_a_run_is_named(of_a_run, path, name):
+    save_checkpoint(path, of_a_run)
+    edited(path, lambda entries, arrays: entries['settings'].pop(name))
+    with pytest.raises(ValueError, match=rf"^settings\['{name}'\] of the checkpoint .* is missing"):
+        load_checkpoint(path)
+
+
+def test_the_vocabulary_of_a_run_in_another_order_is_refused(of_a_run, path):
     """Another order would pick other characters in silence. A vocabulary of one's own may have any order."""
     save_checkpoint(path, of_a_run)
     edited(path, lambda entries, arrays: entries.update(idx_to_char=[' ', '"', '开', '分']))
@@ -328,7 +338,7 @@ def test_the_vocabulary_of_a_run_is_in_order(of_a_run, path):
     ('num_hiddens', np.int64(3), '^num_hiddens .* is 3, and JSON cannot write that'),
     ('settings', {'lr': math.inf}, "^settings .* is {'lr': inf}, and JSON cannot write that"),
 ])
-def test_what_would_not_load_is_not_saved(checkpoint, path, field, value, message):
+def test_what_would_not_load_is_refused_when_it_is_saved(checkpoint, path, field, value, message):
     with pytest.raises(ValueError, match=message):
         save_checkpoint(path, dataclasses.replace(checkpoint, **{field: value}))
     assert not path.exists()
@@ -340,18 +350,20 @@ def test_a_path_that_is_no_utf_8_is_a_setting_like_another(checkpoint, path):
     assert load_checkpoint(path).settings == checkpoint.settings
 
 
-def test_arrays_that_do_not_fit_are_named(checkpoint, path):
-    for name, array, message in [('W_hh', np.zeros((0, 3), 'float32'), r'W_hh .* shape \(0, 3\)'),
-                                 ('W_hh', np.zeros((3, 2), 'float32'), r'W_hh .* \(3, 2\).* need \(3, 3\)'),
-                                 ('W_hh', np.zeros((), 'float32'), r'W_hh .* shape \(\)'),
-                                 ('W_hh', np.zeros((3, 3), 'float64'), r'W_hh .* type float64.* float32'),
-                                 ('W_hh', np.zeros((3, 3), 'int32'), r'W_hh .* type int32.* float32'),
-                                 ('W_hh', np.full((3, 3), np.nan, 'float32'), r'W_hh .* not finite, such as nan'),
-                                 ('b_q', np.full(4, -np.inf, 'float32'), r'b_q .* not finite, such as -inf')]:
-        save_checkpoint(path, checkpoint)
-        edited(path, lambda entries, arrays, name=name, array=array: arrays.update({name: array}))
-        with pytest.raises(ValueError, match=message):
-            load_checkpoint(path)
+@pytest.mark.parametrize('name, array, message', [
+    ('W_hh', np.zeros((0, 3), 'float32'), r'W_hh .* shape \(0, 3\)'),
+    ('W_hh', np.zeros((3, 2), 'float32'), r'W_hh .* \(3, 2\).* need \(3, 3\)'),
+    ('W_hh', np.zeros((), 'float32'), r'W_hh .* shape \(\)'),
+    ('W_hh', np.zeros((3, 3), 'float64'), r'W_hh .* type float64.* float32'),
+    ('W_hh', np.zeros((3, 3), 'int32'), r'W_hh .* type int32.* float32'),
+    ('W_hh', np.full((3, 3), np.nan, 'float32'), r'W_hh .* not finite, such as nan'),
+    ('b_q', np.full(4, -np.inf, 'float32'), r'b_q .* not finite, such as -inf'),
+])
+def test_arrays_that_do_not_fit_are_named(checkpoint, path, name, array, message):
+    save_checkpoint(path, checkpoint)
+    edited(path, lambda entries, arrays: arrays.update({name: array}))
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(path)
 
 
 def test_a_changed_file_is_noticed(checkpoint, path):
@@ -383,15 +395,16 @@ def test_arrays_that_claim_more_than_the_file_has(checkpoint, path):
             load_checkpoint(path)
 
 
-def test_what_is_no_file_is_named(path):
-    path.parent.mkdir()
-    os.mkfifo(path.with_name('fifo'))
-    for name, found in [(path, 'does not exist'), (path.parent, 'is a folder'), (path / 'below', 'does not exist'),
-                        (path.with_name('fifo'), 'is no file, but a pipe'), ('/dev/zero', 'is no file, but a pipe'),
-                        ('a\0b', 'has a name that no file can have')]:
-        with pytest.raises(FileNotFoundError, match=found) as caught:
-            load_checkpoint(name)
-        assert str(name).replace('\0', r'\x00') in str(caught.value)
+@pytest.mark.parametrize('name, found', [
+    ('nowhere.safetensors', 'does not exist'), ('.', 'is a folder'), ('whole.safetensors/below', 'does not exist'),
+    ('fifo', 'is no file, but a pipe'), ('/dev/zero', 'is no file, but a pipe'),
+    ('a\0b', 'has a name that no file can have')])
+def test_what_is_no_file_is_named(checkpoint, tmp_path, name, found):
+    save_checkpoint(tmp_path / 'whole.safetensors', checkpoint)
+    os.mkfifo(tmp_path / 'fifo')
+    with pytest.raises(FileNotFoundError, match=found) as caught:
+        load_checkpoint(tmp_path / name)
+    assert str(tmp_path / name).replace('\0', r'\x00') in str(caught.value)
 
 
 def pytorch_file():
@@ -455,7 +468,7 @@ def test_another_version_is_named(checkpoint, path, value, message):
         load_checkpoint(path)
 
 
-def test_the_size_is_told_before_it_is_read(checkpoint, path):
+def test_what_is_too_large_is_refused_before_it_is_read(checkpoint, path):
     """Files with holes in them, which take no room on the disk."""
     save_checkpoint(path, checkpoint)
     with open(path, 'r+b') as file:
@@ -469,7 +482,7 @@ def test_the_size_is_told_before_it_is_read(checkpoint, path):
         load_checkpoint(path)
 
 
-def test_what_is_too_large_to_load_is_not_saved(checkpoint, path, monkeypatch):
+def test_what_is_too_large_to_load_is_refused_when_it_is_saved(checkpoint, path, monkeypatch):
     for limit in ['LARGEST', 'LARGEST_HEADER']:
         with monkeypatch.context() as patch:
             patch.setattr(module, limit, 100)
@@ -478,7 +491,7 @@ def test_what_is_too_large_to_load_is_not_saved(checkpoint, path, monkeypatch):
     assert not path.exists()
 
 
-def test_numbers_of_millions_of_digits_take_no_time(checkpoint, path):
+def test_a_number_of_a_million_digits_is_refused_at_once(checkpoint, path):
     """Python takes minutes to read one, or refuses it without a name."""
     save_checkpoint(path, checkpoint)
     with safetensors.safe_open(path, 'numpy') as file:

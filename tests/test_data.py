@@ -175,14 +175,18 @@ def test_what_is_no_text_is_named(tmp_path, content, message):
         d2l.load_data_jay_lyrics(path)
 
 
-def test_what_is_no_file_is_named(tmp_path):
+@pytest.mark.parametrize('name, found', [
+    ('nowhere.zip', 'does not exist'), ('.', 'is a folder'), ('fifo', 'is no file, but a pipe'),
+    ('fifo/below', 'does not exist'), ('/dev/zero', 'is no file, but a pipe'),
+    ('a\0b', 'has a name that no file can have'), ('\ud800', 'has a name that no file can have')])
+def test_what_is_no_file_is_named(tmp_path, name, found):
     os.mkfifo(tmp_path / 'fifo')
-    for path, found in [(tmp_path / 'nowhere.zip', 'does not exist'), (tmp_path, 'is a folder'),
-                        (tmp_path / 'fifo', 'is no file, but a pipe'), ('/dev/zero', 'is no file, but a pipe'),
-                        ('a\0b', 'has a name that no file can have')]:
-        with pytest.raises(FileNotFoundError, match=found) as caught:
-            d2l.load_data_jay_lyrics(path)
-        assert str(path).replace('\0', r'\x00') in str(caught.value)
+    with pytest.raises(FileNotFoundError, match=found) as caught:
+        d2l.load_data_jay_lyrics(tmp_path / name)
+    assert repr(str(tmp_path / name))[1:-1] in str(caught.value)
+
+
+def test_a_name_that_is_too_long_is_named():
     with pytest.raises(OSError, match='x{300} cannot be read .File name too long'):
         d2l.load_data_jay_lyrics('x' * 300)
 
@@ -204,7 +208,7 @@ def test_a_file_that_may_not_be_read_is_named(run, tmp_path):
     assert result.stdout.startswith('The corpus secret.txt cannot be read (Permission denied)'), result
 
 
-def test_the_size_is_told_before_it_is_read(tmp_path):
+def test_what_is_too_large_is_refused_before_it_is_read(tmp_path):
     with open(tmp_path / 'huge.txt', 'wb') as file:
         file.truncate(10 ** 12)         # a hole, which takes no room on the disk
     with pytest.raises(ValueError, match=r'huge\.txt has 1,000,000,000,000 bytes, and at most 100,000,000 are read'):
