@@ -53,7 +53,7 @@ def check_size(where, size, largest):
         raise ValueError(f'{where} has {size:,} bytes, and at most {largest:,} are read: give a smaller one.')
 
 
-def check_whole(where, size, length):
+def check_all_there(where, size, length):
     if length != size:
         raise ValueError(f'{where} has {size:,} bytes by its own account, and other than that could be read: copy it, '
                          'when no other program writes to it, and give the copy.')
@@ -461,7 +461,7 @@ def check_types(path, arrays, is_known):
             raise ValueError(f'{symbol} of {path} has shape {array.shape}: MXNet has no arrays without numbers.')
 
 
-def check_finite(path, arrays, is_saved):
+def check_finite(path, arrays, is_saved=False):
     for symbol, array in arrays.items():
         wrong = array[~(abs(array) < math.inf)]
         if wrong.size:
@@ -477,7 +477,7 @@ def check_symbols(path, arrays, symbols):
                          f'{short.repr(symbols)}: give a file that save_checkpoint wrote.')
 
 
-def check_sum(path, found, wanted):
+def check_hash(path, found, wanted):
     if found != wanted:
         raise ValueError(f'{path} is damaged, since its content has the checksum {found[:12]}… and was saved with '
                          f'{wanted[:12]}…: fetch or copy it again, or take an older one.')

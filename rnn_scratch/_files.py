@@ -65,7 +65,7 @@ def read_file(what, path, largest, wanted, check_head=None):
             content = file.read(size + 1)
     except OSError as error:
         _checks.check_readable(what, path, error)
-    _checks.check_whole(f'The {what} {_checks.shown(path)}', size, len(content))
+    _checks.check_all_there(f'The {what} {_checks.shown(path)}', size, len(content))
     return content
 
 

@@ -275,7 +275,7 @@ def load_checkpoint(path, ctx=None):
         [float(p) for p in entries['held_out']], to_random_state(entries['random_state']), tuple(entries['symbols']),
         entries['versions'])
     _checks.check_arrays(path, checkpoint, checkpoint.shapes())
-    _checks.check_sum(path, checksum(entries, arrays), sha256)
+    _checks.check_hash(path, checksum(entries, arrays), sha256)
     _checks.check_finite(path, arrays, is_saved=True)
     checkpoint.params = [nd.array(array, ctx=ctx or mx.cpu(), dtype=array.dtype) for array in checkpoint.params]
     for param in checkpoint.params:
