@@ -53,5 +53,5 @@ setup(
         'tqdm',
     ],
     # pip stands here so that constraints.txt decides its version, too.
-    extras_require={'export': ['onnx'], 'test': ['onnx', 'pip', 'pytest', 'ruff']},
+    extras_require={'export': ['onnx'], 'test': ['hypothesis', 'onnx', 'pip', 'pytest', 'ruff']},
 )

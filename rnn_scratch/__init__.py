@@ -10,7 +10,14 @@ the chapter does not have.
 
 Every other name is d2lzh's own: `d2l.sgd`, `d2l.try_gpu`, `d2l.RNNModel`, `d2l.plt` and so on.
 """
-from . import _platform  # first: it says clearly what is wrong with this machine, before MXNet says it badly
+import sys
+
+from . import _doctor, _platform
+
+if sys.argv == ['-m', 'doctor']:    # python -m rnn_scratch doctor: it works where MXNet does not, so it comes before it
+    sys.exit(_doctor.main())
+_platform.import_mxnet()            # says clearly what is wrong with this machine, before MXNet says it badly
+
 from .data import load_data_jay_lyrics
 from .onehot import to_onehot
 from .params import get_params

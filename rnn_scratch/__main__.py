@@ -1,4 +1,4 @@
-"""The command line: python -m rnn_scratch train · write · trace · plot · show · export · download.
+"""The command line: python -m rnn_scratch train · write · trace · plot · show · export · download · doctor.
 
 Each command imports what it needs, when it runs: to write a song takes no matplotlib.
 """
@@ -77,7 +77,7 @@ def parse_arguments(argv):
         prog='python -m rnn_scratch', description='A recurrent network from scratch that writes songs: train it, let '
         'it write, look inside.', epilog='python -m rnn_scratch COMMAND --help tells more of each command.')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
-    for add in [add_train, add_write, add_trace, add_plot, add_show, add_export, add_download]:
+    for add in [add_train, add_write, add_trace, add_plot, add_show, add_export, add_download, add_doctor]:
         add(commands)
     return parser.parse_args(argv)
 
@@ -203,6 +203,14 @@ def add_download(commands):
                     'The lyrics belong to their owners.')
     parser.set_defaults(run=download)
     parser.add_argument('--url', help='another address of the same archive')
+
+
+def add_doctor(commands):
+    parser = commands.add_parser(
+        'doctor', help='say what this machine has, what is wrong, and how to mend it',
+        description='Say what this machine has, what is wrong with it, and the command that mends it: also what a '
+                    'question to others should contain.')
+    parser.set_defaults(run=doctor)
 
 
 def add_model(parser):
@@ -495,6 +503,12 @@ def export(args):
 def download(args):
     from .beyond.download import BOOK_URL, download_book_corpus
     print(download_book_corpus(args.url or BOOK_URL))
+
+
+def doctor(args):
+    """From a terminal it does not come here: the package runs the doctor before it imports MXNet."""
+    from ._doctor import main
+    sys.exit(main())
 
 
 def main(argv=None):

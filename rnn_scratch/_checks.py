@@ -7,11 +7,14 @@ several modules need comes first, then the modules in the order of the chapter, 
 import functools
 import importlib.util
 import inspect
+import json
 import math
+import numbers
 import operator
 import os
-import random
+import re
 import reprlib
+import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from numbers import Real
 
@@ -23,6 +26,8 @@ LARGEST = 2 ** 31 - 1       # the longest side that an array of MXNet can have, 
 # With a gradient, each number takes 8 bytes.
 MOST_NUMBERS = min(LARGEST, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 8)
 LARGEST_FLOAT = 3.4e38      # of 32 bits
+short = reprlib.Repr()        # what a file says may be of any length
+short.maxstring = short.maxother = 80
 LONGEST_TEXT = 100_000      # characters that one call writes: some minutes of work, and 100 MB in the fused engine
 RNN = ('W_xh', 'W_hh', 'b_h', 'W_hq', 'b_q')
 
@@ -175,32 +180,113 @@ def check_vocabulary(vocab_size, idx_to_char, char_to_idx):
 # data.py
 
 def check_num_chars(num_chars):
-    if num_chars is not None and (not isinstance(num_chars, int) or num_chars < 1):
+    is_whole = isinstance(num_chars, numbers.Integral) and not isinstance(num_chars, bool)
+    if num_chars is not None and (not is_whole or num_chars < 1):
         raise ValueError(f'num_chars must be a positive whole number, or None for the whole text, not {num_chars!r}.')
 
 
-def check_is_file(path):
-    if not path.is_file():
-        what = 'is a folder' if path.is_dir() else 'does not exist'
-        raise FileNotFoundError(f'The corpus {path} {what}: give the path of a text file or a zip archive.')
+def shown(path):
+    """A path as it is, unless it would break the line."""
+    return str(path) if str(path).isprintable() else repr(str(path))
 
 
-def check_one_member(path, members):
-    if len(members) != 1:
-        raise ValueError(f'{path} holds {len(members)} files: a corpus archive must hold exactly one text.')
+def check_is_file(what, path, wanted):
+    """A regular file: a folder has no text, and a pipe or a device has no end."""
+    try:
+        mode = os.stat(path).st_mode
+        found = (None if stat.S_ISREG(mode) else 'is a folder' if stat.S_ISDIR(mode) else
+                 'is no file, but a pipe, a socket or a device')
+    except (FileNotFoundError, NotADirectoryError):
+        found = 'does not exist'
+    except ValueError:
+        found = 'has a name that no file can have'
+    if found:
+        raise FileNotFoundError(f'The {what} {shown(path)} {found}: give the path of {wanted}.')
 
 
-def check_utf8(path, content):
+def check_readable(what, path, error):
+    """What the system says, with the path; a sentence of ours, which has no number, stays as it is."""
+    if error.errno is None:
+        raise error
+    raise type(error)(f'The {what} {shown(path)} cannot be read ({error.strerror}): look who may read it and what is '
+                      'wrong with the disk, or copy it to another place.') from error
+
+
+def check_size(where, size, largest):
+    if size > largest:
+        raise ValueError(f'{where} has {size:,} bytes, and at most {largest:,} are read: give a smaller one.')
+
+
+def check_all_there(where, size, length):
+    if length != size:
+        raise ValueError(f'{where} has {size:,} bytes by its own account, and other than that could be read: copy it, '
+                         'when no other program writes to it, and give the copy.')
+
+
+def check_num_members(path, number, most):
+    if number > most:
+        raise ValueError(f'{path} holds {number:,} files: a corpus archive must hold exactly one text.')
+
+
+def check_one_member(path, names):
+    if '[Content_Types].xml' in names:
+        raise ValueError(f'{path} is a document of Word or the like: save its text as a plain text file in UTF-8.')
+    if len(names) != 1:
+        listed = f' ({", ".join(map(short.repr, names[:5]))}{" …" if len(names) > 5 else ""})' if names else ''
+        raise ValueError(f'{path} holds {len(names)} files{listed}: a corpus archive must hold exactly one text; '
+                         'unpack it and give the path of a text.')
+
+
+def check_not_encrypted(where, is_encrypted):
+    if is_encrypted:
+        raise ValueError(f'{where} is locked with a password: unpack it and give the path of the text.')
+
+
+def check_undamaged(path, error):
+    raise ValueError(f'{path} is a damaged archive, or packed in a way that is not known here ({str(error)[:200]}): '
+                     'fetch or pack it again, or unpack it and give the path of the text.') from error
+
+
+def check_kind(where, kind):
+    if kind:
+        cure = 'unpack it' if kind.endswith('archive') else 'save its text in a plain text file in UTF-8'
+        raise ValueError(f'{where} is {kind} and not a text: {cure}, and give the path of the text.')
+
+
+def check_utf8(where, content, likely_encoding):
+    """A text in UTF-8 has no wrong byte, and no NUL; where there is one, `likely_encoding` tries others."""
     try:
         content.decode('utf-8')
+        start, is_cut_off, cause = content.find(0), False, None
     except UnicodeDecodeError as error:
-        raise ValueError(f'{path} is not a text in UTF-8 ({error.reason} at byte {error.start}): '
-                         'it may be GBK; save it as UTF-8 and try again.') from error
+        start, is_cut_off, cause = error.start, error.reason == 'unexpected end of data', error
+    if start < 0:
+        return
+    encoding = likely_encoding(content)
+    if encoding:
+        cure = (f'it is most likely {"GBK" if encoding == "GB18030" else encoding}, so save it as UTF-8, for instance '
+                f'with: iconv -f {encoding} -t UTF-8 OLD.txt > NEW.txt')
+    elif is_cut_off:
+        cure = 'it ends in the middle of a character, so fetch or copy it again'
+    else:
+        cure = ('it is in another encoding, damaged, or no text, so open it in an editor and save it as UTF-8, or take '
+                'another file')
+    raise ValueError(f'{where} is not a text in UTF-8, since byte {start} (in line {content.count(10, 0, start) + 1}) '
+                     f'is 0x{content[start]:02x}: {cure}.') from cause
 
 
-def check_not_empty(path, corpus_chars):
-    if not corpus_chars:
-        raise ValueError(f'{path} is empty: a corpus needs at least one character.')
+def check_markup(where, text, found):
+    if found:
+        raise ValueError(f'{where} is a page of a website and no text, since it begins with '
+                         f'{text.strip()[:20]!r}: fetch the text itself, or save the page as plain text.')
+
+
+def check_has_text(where, text):
+    if not text.strip():
+        raise ValueError(f'{where} is empty, or has nothing but spaces: a corpus needs at least two characters.')
+    if len(text) == 1:
+        raise ValueError(f'{where} has one character only, {text!r}: a corpus needs at least two, one to read and one '
+                         'to predict.')
 
 
 # onehot.py, params.py, model.py
@@ -663,14 +749,106 @@ def check_suffix(path):
         raise ValueError(f"A checkpoint's name ends in .safetensors, and {str(path)!r} does not.")
 
 
-def check_is_checkpoint(path):
-    if not path.is_file():
-        what = ('is a folder' if path.is_dir() else 'is no file that can be read' if path.exists() else
-                'does not exist')
-        raise FileNotFoundError(f'The checkpoint {path} {what}: give the path of a .safetensors file.')
+def check_head(path, head, size, kind, largest_header):
+    """The first bytes of a safetensors file: the length of its header, in eight bytes, and the brace it begins with."""
     if path.suffix in ('.json', '.params'):
-        raise ValueError(f'{path} looks like one of the two files of a checkpoint of rnn_scratch 0.1, which are not '
-                         'read any more: train the model again, or write with it in version 0.1.')
+        raise ValueError(f'{shown(path)} looks like one of the two files of a checkpoint of rnn_scratch 0.1, which are '
+                         'not read any more: train the model again, or write with it in version 0.1.')
+    path, length = shown(path), int.from_bytes(head[:8], 'little')
+    if head[8:9] != b'{' or length > size - 8:
+        found = 'it is empty' if size == 0 else f'it is {kind}' if kind else 'it does not begin like one, or is cut off'
+        refuse_checkpoint(path, found)
+    if length > largest_header:
+        raise ValueError(f'The header of the checkpoint {path} has {length:,} bytes by its own account, and at most '
+                         f'{largest_header:,} are read: give a file that save_checkpoint wrote.')
+
+
+def refuse_checkpoint(path, reason):
+    raise ValueError(f'{path} is not a checkpoint of rnn_scratch, or it is damaged ({str(reason)[:200]}): give a file '
+                     'that save_checkpoint wrote.')
+
+
+def check_format(path, found, wanted):
+    """'rnn_scratch checkpoint 2': what comes before the number is the same for all versions."""
+    if found == wanted:
+        return
+    name, number = wanted.rsplit(' ', 1)
+    match = re.fullmatch(f'{name} ([0-9]{{1,9}})', found) if isinstance(found, str) else None
+    if match is None:
+        refuse_checkpoint(path, f'its format is {short.repr(found)}, and {wanted!r} is read')
+    age, cure = (('a newer', 'install that version') if int(match.group(1)) > int(number) else
+                 ('an older', 'train the model again, or use that version'))
+    raise ValueError(f'{path} has the format {found!r} of {age} version of rnn_scratch, and this version reads '
+                     f'{wanted!r}: {cure}.')
+
+
+def is_whole(value, lowest, highest=2 ** 53):
+    return type(value) is int and lowest <= value <= highest
+
+
+def is_number(value):
+    """A number that a float can hold; no bool."""
+    return type(value) is float and math.isfinite(value) or type(value) is int and abs(value) < 2 ** 1000
+
+
+def is_perplexity(value):       # rounding may leave a perfect one slightly below 1
+    return value == 'inf' or is_number(value) and value > 0.999
+
+
+def is_name(value):
+    return isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()
+
+
+def is_character(value):
+    return isinstance(value, str) and len(value) == 1 and not '\ud800' <= value <= '\udfff'
+
+
+def is_sha256(value):
+    return isinstance(value, str) and re.fullmatch('[0-9a-f]{64}', value) is not None
+
+
+def is_random_state(value):
+    """What `random.getstate()` gives: a version, 625 numbers, and None or a number."""
+    return value is None or (
+        isinstance(value, (list, tuple)) and len(value) == 3 and value[0] == 3 and isinstance(value[1], (list, tuple))
+        and len(value[1]) == 625 and all(is_whole(word, 0, 2 ** 32 - 1) for word in value[1]) and value[1][-1] <= 624
+        and (value[2] is None or is_number(value[2])))
+
+
+PERPLEXITY = "a number of 1 or more, or 'inf'"
+# Of each entry of a checkpoint: whether it is sound, and what it must be; of a list also whether each of it is.
+ENTRIES = {
+    'cell': (is_name, 'a short text'),
+    'engine': (lambda value: value in ('tutorial', 'fused'), "'tutorial' or 'fused'"),
+    'num_hiddens': (lambda value: is_whole(value, 1, 2 ** 31 - 1), 'a whole number of 1 or more'),
+    'vocab_size': (lambda value: is_whole(value, 1), 'the number of characters in idx_to_char'),
+    'epoch': (lambda value: is_whole(value, 0), 'the number of perplexities'),
+    'symbols': (lambda value: isinstance(value, list) and value, 'a list of names', is_name, 'a short text'),
+    'settings': (lambda value: isinstance(value, dict), 'a dictionary'),
+    'versions': (lambda value: isinstance(value, dict) and all(map(is_name, [*value, *value.values()])),
+                 'a dictionary of short texts'),
+    'perplexities': (lambda value: isinstance(value, list), 'a list of numbers', is_perplexity, PERPLEXITY),
+    'held_out': (lambda value: isinstance(value, list), 'a list of numbers', is_perplexity, PERPLEXITY),
+    'idx_to_char': (lambda value: isinstance(value, list) and value, 'a list of characters', is_character,
+                    'a single character'),
+    'random_state': (is_random_state, 'None, or what random.getstate() gives'),
+}
+CHECKSUM = {'sha256': (is_sha256, '64 digits of a checksum')}
+# The same of the settings that `python -m rnn_scratch train` goes on with.
+SETTINGS = {
+    'sampling': (lambda value: value in ('random', 'consecutive'), "'random' or 'consecutive'"),
+    'corpus': (lambda value: value is None or isinstance(value, str) and value and '\0' not in value,
+               'a path, or None'),
+    'num_chars': (lambda value: is_whole(value, 0), 'a whole number of 0 or more'),
+    'holdout': (lambda value: is_number(value) and 0 <= value < 1, 'a number from 0 to less than 1'),
+    'hidden': (lambda value: is_whole(value, 1), 'the number of hidden units, num_hiddens'),
+    'num_steps': (lambda value: is_whole(value, 1), 'a whole number of 1 or more'),
+    'batch_size': (lambda value: is_whole(value, 1), 'a whole number of 1 or more'),
+    'lr': (lambda value: is_number(value) and value > 0, 'a number above 0'),
+    'theta': (lambda value: value is None or is_number(value) and value > 0, 'a number above 0, or None'),
+    'seed': (lambda value: type(value) is int, 'a whole number'),
+    'corpus_sha256': (is_sha256, '64 digits of a checksum'),
+}
 
 
 def check_not_exported(path, is_exported):
@@ -680,45 +858,72 @@ def check_not_exported(path, is_exported):
 
 
 def check_entries(path, entries):
-    """Each entry of a checkpoint's metadata must be such as `save_checkpoint` writes."""
-    def is_texts(value):
-        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+    """Each entry of a checkpoint must be such as `save_checkpoint` writes; the first that is not is named."""
+    check_each(path, entries, ENTRIES)
+    settings, vocabulary = entries['settings'], entries['idx_to_char']
+    check_different(path, 'idx_to_char', vocabulary)
+    check_different(path, 'symbols', entries['symbols'])
+    for name, length, what in [('vocab_size', len(vocabulary), 'characters in idx_to_char'),
+                               ('epoch', len(entries['perplexities']), 'perplexities')]:
+        if entries[name] != length:
+            refuse_entry(path, name, entries[name], f'{length}, the number of {what}')
+    if len(entries['held_out']) > entries['epoch']:
+        refuse_entry(path, 'held_out', entries['held_out'], f'no longer than the {entries["epoch"]} perplexities')
+    if entries['engine'] == 'fused' and entries['cell'] != 'rnn':
+        refuse_entry(path, 'engine', 'fused', f"'tutorial' for the cell {entries['cell']!r}")
+    for name, value in settings.items():
+        if name in ('unigram_perplexity', 'held_out_unigram_perplexity') and not is_perplexity(value):
+            refuse_entry(path, f'settings[{name!r}]', value, PERPLEXITY)
+        if type(value) is float and not math.isfinite(value):
+            refuse_entry(path, f'settings[{short.repr(name)}]', value, 'a finite number')
+    if 'corpus_sha256' in settings:     # of a run, whose corpus is from load_data_jay_lyrics
+        check_run_settings(path, settings, entries['num_hiddens'])
+        for char, following in zip(vocabulary, vocabulary[1:]):
+            if char > following:
+                raise ValueError(f'idx_to_char of the checkpoint {path} has {char!r} before {following!r}, but the '
+                                 'vocabulary of a run is in the order of the code points: give a file that '
+                                 'save_checkpoint wrote.')
 
-    def is_perplexities(value):     # rounding may leave a perfect one slightly below 1
-        return isinstance(value, list) and all(p == 'inf' or type(p) in (int, float) and p > 0.999 for p in value)
 
-    def is_random_state(value):
-        try:
-            return value is None or random.Random().setstate((value[0], tuple(value[1]), value[2])) is None
-        except (TypeError, ValueError, LookupError, OverflowError):
-            return False
+def check_checksum(path, entries):
+    check_each(path, entries, CHECKSUM)
 
-    sound = {
-        'cell': lambda value: isinstance(value, str),
-        'engine': lambda value: value in ('tutorial', 'fused'),
-        'num_hiddens': lambda value: type(value) is int and value > 0,
-        'symbols': lambda value: is_texts(value) and len(value) > 0,
-        'settings': lambda value: isinstance(value, dict),
-        'versions': lambda value: isinstance(value, dict),
-        'perplexities': is_perplexities,
-        'epoch': lambda value: value == len(entries['perplexities']),
-        'held_out': lambda value: is_perplexities(value) and len(value) <= entries['epoch'],
-        'idx_to_char': lambda value: is_texts(value) and all(len(char) == 1 for char in value),
-        'vocab_size': lambda value: value == len(entries['idx_to_char']),
-        'random_state': is_random_state,
-        'sha256': lambda value: isinstance(value, str),
-    }
-    for name, is_sound in sound.items():
-        if name not in entries or not is_sound(entries[name]):
-            raise ValueError(f'The entry {name!r} of the checkpoint {path} makes no sense ('
-                             f'{reprlib.repr(entries.get(name))}): give a file that save_checkpoint wrote.')
+
+def check_run_settings(path, settings, num_hiddens):
+    check_each(path, settings, SETTINGS, 'settings[{!r}]')
+    if settings['hidden'] != num_hiddens:
+        refuse_entry(path, "settings['hidden']", settings['hidden'], f'{num_hiddens}, which is num_hiddens')
+
+
+def check_each(path, entries, rules, form='{}'):
+    for name, (is_sound, needed, *of_each) in rules.items():
+        if name not in entries:
+            refuse_entry(path, form.format(name), 'missing', needed, quote=str)
+        if not is_sound(entries[name]):
+            refuse_entry(path, form.format(name), entries[name], needed)
+        if of_each:
+            is_each_sound, each_needed = of_each
+            for i, value in enumerate(entries[name]):
+                if not is_each_sound(value):
+                    refuse_entry(path, f'{form.format(name)}[{i}]', value, each_needed)
+
+
+def check_different(path, name, values):
+    seen = set()
+    for i, value in enumerate(values):
+        if value in seen:
+            refuse_entry(path, f'{name}[{i}]', value, 'different from those before it')
+        seen.add(value)
+
+
+def refuse_entry(path, name, value, needed, quote=short.repr):
+    raise ValueError(f'{name} of the checkpoint {path} is {quote(value)}, and must be {needed}: give a file that '
+                     'save_checkpoint wrote.')
 
 
 def check_arrays(path, checkpoint, shapes):
     """The names, the vocabulary and the sizes must be those of the arrays. `shapes` is None for a cell of one's own."""
     vocab_size, h = len(checkpoint.idx_to_char), checkpoint.num_hiddens
-    if len(set(checkpoint.idx_to_char)) != vocab_size:
-        raise ValueError(f'The vocabulary of {path} has a character twice.')
     if shapes and tuple(checkpoint.symbols) != tuple(shapes):
         raise ValueError(f'The cell {checkpoint.cell!r} has the arrays {tuple(shapes)}, but {path} has '
                          f'{tuple(checkpoint.symbols)}: name another cell.')
@@ -731,17 +936,53 @@ def check_arrays(path, checkpoint, shapes):
                              f'units need {shapes[symbol]}.')
 
 
-def check_finite(path, arrays):
+def check_types(path, arrays, is_known):
+    """The chapter's cell, and those of cells.py, compute in 32-bit floats; a cell of one's own in any floats."""
+    types = ('float32',) if is_known else ('float16', 'float32', 'float64')
     for symbol, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise ValueError(f'{symbol} holds numbers that are not finite, so the model is of no use and was not saved '
-                             f'to {path}: start again with a smaller learning rate (lr) or a smaller clipping_theta.')
-
-
-def check_not_empty_arrays(path, arrays):
-    for symbol, array in arrays.items():
-        if array.size == 0:
+        if array.dtype.name not in types:
+            raise ValueError(f'{symbol} of {path} holds numbers of the type {array.dtype.name}, and must hold '
+                             f'{" or ".join(types)}: convert it with astype.')
+        if array.ndim == 0 or array.size == 0:
             raise ValueError(f'{symbol} of {path} has shape {array.shape}: MXNet has no arrays without numbers.')
+
+
+def check_finite(path, arrays, is_saved=False):
+    for symbol, array in arrays.items():
+        wrong = array[~(abs(array) < math.inf)]
+        if wrong.size:
+            what = f'{symbol} holds numbers that are not finite, such as {wrong[0]}, so the model'
+            raise ValueError(f'{what} in {path} is of no use: take an older one, or train again.' if is_saved else
+                             f'{what} is of no use and was not saved to {path}: start again with a smaller learning '
+                             'rate (lr) or a smaller clipping_theta.')
+
+
+def check_symbols(path, arrays, symbols):
+    if sorted(arrays) != sorted(symbols):
+        raise ValueError(f'{path} holds the arrays {short.repr(sorted(arrays))}, but its metadata names '
+                         f'{short.repr(symbols)}: give a file that save_checkpoint wrote.')
+
+
+def check_hash(path, found, wanted):
+    if found != wanted:
+        raise ValueError(f'{path} is damaged, since its content has the checksum {found[:12]}… and was saved with '
+                         f'{wanted[:12]}…: fetch or copy it again, or take an older one.')
+
+
+def check_json(path, entries):
+    for name, value in entries.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f'{name} of the checkpoint {path} is {short.repr(value)}, and JSON cannot write that '
+                             f'({error}): use numbers, texts, lists and dictionaries only.') from error
+
+
+def check_saved_size(path, size, largest, header, largest_header):
+    if size > largest or header > largest_header:
+        raise ValueError(f'The checkpoint {path} would have {size:,} bytes, {header:,} of them in its header, and at '
+                         f'most {largest:,} and {largest_header:,} are read back: take a smaller model.')
+
 
 
 def check_known_cell(cell, cells):
@@ -777,6 +1018,7 @@ def check_free(*paths):
 def check_can_resume(path, checkpoint, num_epochs):
     if 'sampling' not in checkpoint.settings or checkpoint.random_state is None:
         raise ValueError(f'{path} was not saved by python -m rnn_scratch train, which needs its settings to go on.')
+    check_run_settings(path, checkpoint.settings, checkpoint.num_hiddens)
     if checkpoint.epoch >= num_epochs:
         raise ValueError(f'{path} is trained for {checkpoint.epoch} epochs: give a larger number to --epochs.')
 

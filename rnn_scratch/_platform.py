@@ -22,6 +22,15 @@ LIBRARIES = {
     'darwin x86_64': {},
 }
 
+# Environment variables that hold a whole number: the smallest and the largest. With another value MXNet waits for ever
+# (no workers), ends the process without a word of Python (no number), or fails at the first array.
+NUMBERS = {
+    'OMP_NUM_THREADS': (1, 1024), 'MXNET_OMP_MAX_THREADS': (1, 1024), 'MXNET_CPU_WORKER_NTHREADS': (1, 1024),
+    'MXNET_CPU_PRIORITY_NTHREADS': (1, 1024), 'OPENBLAS_NUM_THREADS': (1, 1024),
+    'GOMP_SPINCOUNT': (0, 2 ** 31 - 1), 'MXNET_CPU_PARALLEL_SIZE': (0, 2 ** 31 - 1),
+}
+OWNERS = ('MXNET_', 'OMP_', 'GOMP_', 'OPENBLAS_')     # how the names of these variables begin
+
 
 def import_mxnet():
     """Import MXNet, or say in one sentence why it cannot be imported here and what to do.
@@ -29,11 +38,14 @@ def import_mxnet():
     Raises
     ------
     ImportError
-        NumPy is too new, `distutils` is missing, MXNet is not installed, or this machine or a system library is not
-        what it needs. The original error, where there is one, is kept as the cause.
+        NumPy is too new, `distutils` is missing, MXNet is not installed, this machine or a system library is not what
+        it needs, or an environment variable makes no sense. The original error, where there is one, is the cause.
     """
     try:
-        check_numpy()
+        check_variables()
+        with environment({}):       # NumPy has an OpenBLAS of its own
+            check_numpy()
+        check_products()
         check_distutils()
         with environment(settings()):
             import mxnet
@@ -52,6 +64,13 @@ def import_mxnet():
         raise ImportError(what_is_missing() or (
             f'MXNet needs the system library {missing.group(1)}, which this machine lacks: install the system package '
             'that holds it, or the build of MXNet that fits this machine.')) from error
+    except RuntimeError as error:       # MXNet's own kind is one
+        wrong = re.search(r"Invalid Parameter format for (\w+) expect \w+ but value='(.*?)'|Cannot find Engine",
+                          str(error))
+        if wrong is None:
+            raise
+        name = wrong.group(1) or 'MXNET_ENGINE_TYPE'
+        raise ImportError(what_to_do(name, os.environ[name], 'MXNet does not understand')) from error
 
 
 def what_is_missing():
@@ -91,6 +110,16 @@ def check_numpy():
         numpy.bool = numpy.bool_
 
 
+def check_products():
+    """Refuse an OPENBLAS_CORETYPE with which NumPy multiplies wrongly. Products of integers do not use OpenBLAS."""
+    if 'OPENBLAS_CORETYPE' in os.environ:
+        import numpy
+        a, b = numpy.arange(32 * 256).reshape(32, 256) % 7, numpy.arange(256 * 256).reshape(256, 256) % 5
+        if (a.astype('float64').dot(b.astype('float64')) != a.dot(b)).any():
+            raise ImportError(what_to_do('OPENBLAS_CORETYPE', os.environ['OPENBLAS_CORETYPE'],
+                                         'makes NumPy multiply matrices wrongly on this processor'))
+
+
 def check_distutils():
     """`distutils` left Python with 3.12, MXNet still imports it, and setuptools brings it back."""
     try:
@@ -101,13 +130,27 @@ def check_distutils():
             'run: python -m pip install setuptools.') from error
 
 
+def check_variables():
+    """Refuse the values that MXNet does not survive."""
+    for name, (lowest, highest) in NUMBERS.items():
+        value = os.environ.get(name, '').strip()        # nothing is as good as not set
+        if value and not (re.fullmatch('[0-9]{1,10}', value) and lowest <= int(value) <= highest):
+            raise ImportError(what_to_do(name, value, f'is no whole number from {lowest} to {highest} and stops MXNet'))
+
+
+def what_to_do(name, value, what_is_wrong):
+    """The sentence about an environment variable."""
+    return (f'The environment variable {name} is {value!r}, which {what_is_wrong}: run "unset {name}" in this '
+            'terminal, or set it to another value.')
+
+
 def settings():
     """Environment variables that make MXNet faster on this machine, without those that the user has set."""
-    found = {}
-    if not {'OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS'} & set(os.environ):
+    given, found = {name for name, value in os.environ.items() if value.strip()}, {}
+    if not {'OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS'} & given:
         # MXNet starts a thread for every second processor, as if two of them always shared one core.
         found['MXNET_OMP_MAX_THREADS'] = str(count_cores())
-    if not {'OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'} & set(os.environ):
+    if not {'OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'} & given:
         # Threads wait for each other by spinning, by default for milliseconds: as soon as any other program wants a
         # core, an epoch takes four times as long. A thousand turns bridge most gaps of a quiet machine.
         found['GOMP_SPINCOUNT'] = '1000'
@@ -118,7 +161,7 @@ def settings():
         # The OpenBLAS in the wheel takes a processor that is newer than itself for one of 2004. Haswell's code runs
         # on all that have AVX2.
         found['OPENBLAS_CORETYPE'] = 'Haswell'
-    return {name: value for name, value in found.items() if name not in os.environ}
+    return {name: value for name, value in found.items() if name not in given}
 
 
 def count_cores():
@@ -141,15 +184,22 @@ def has_avx2():
 
 @contextlib.contextmanager
 def environment(variables):
-    """Set environment variables for a while. MXNet reads them as it starts; programs started later do not see them."""
+    """Set environment variables for a while. MXNet reads them as it starts; programs started later do not see them.
+
+    Those that are empty are taken away meanwhile: to a user they are not set, to a library they are (with an empty
+    OPENBLAS_CORETYPE, products of NumPy were wrong by a fifth).
+    """
+    empty = {name: value for name, value in os.environ.items() if name.startswith(OWNERS) and not value.strip()}
+    for name in empty:
+        del os.environ[name]
     os.environ.update(variables)
     try:
         yield
     finally:
         for name in variables:
             del os.environ[name]
+        os.environ.update(empty)
 
 
 if __name__ == '__main__':
     sys.exit(what_is_missing())
-import_mxnet()

@@ -4,10 +4,10 @@ The two ways to cut it into mini-batches, `data_iter_random` (随机采样) and 
 d2lzh's own. Both take `(corpus_indices, batch_size, num_steps, ctx=None)` and give pairs `X, Y` of NDArrays of shape
 (n, T), where Y is X moved on by one character: the label of each character is the one that follows it.
 """
-import zipfile
 from pathlib import Path
 
-from ._checks import check_is_file, check_not_empty, check_num_chars, check_one_member, check_utf8
+from ._checks import check_num_chars
+from ._files import read_text
 
 ARCHIVE = 'jaychou_lyrics.txt.zip'
 
@@ -23,13 +23,14 @@ def load_data_jay_lyrics(path=None, num_chars=10000):
     >>> ''.join(idx_to_char[i] for i in [char_to_idx['分'], char_to_idx['开']])
     '分开'
 
-    Line breaks become spaces, as in the chapter. The vocabulary is in the order of the characters' code points, so
-    that each process gives a character the same index.
+    Line breaks become spaces, as in the chapter (one of Windows is two characters, and becomes two spaces). The
+    vocabulary is in the order of the characters' code points, so that each process gives a character the same index.
 
     Parameters
     ----------
     path : str or path, optional
-        A text in UTF-8, or a zip archive with one such text in it. Without it, the lyrics that come with this package.
+        A text in UTF-8, or a zip archive with one such text in it, of at most 100,000,000 bytes. Without it, the lyrics
+        that come with this package.
     num_chars : int, optional
         How many characters to read, from the start; None reads all of them.
 
@@ -46,14 +47,13 @@ def load_data_jay_lyrics(path=None, num_chars=10000):
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        There is no such file; it is not a text in UTF-8, or an archive with other than one file; it is empty; or
-        num_chars is not a positive whole number.
+    FileNotFoundError, OSError, ValueError
+        There is no such file, or it cannot be read; it is not a text in UTF-8, or an archive with other than one text;
+        it is empty or too large; or num_chars is not a positive whole number.
     """
     check_num_chars(num_chars)
     path = shipped_archive() if path is None else Path(path)
-    corpus_chars = read_text(path).replace('\n', ' ').replace('\r', ' ')[:num_chars]
-    check_not_empty(path, corpus_chars)
+    corpus_chars = read_text(path)[:num_chars].replace('\n', ' ').replace('\r', ' ')
     idx_to_char = sorted(set(corpus_chars))
     char_to_idx = {char: i for i, char in enumerate(idx_to_char)}
     corpus_indices = [char_to_idx[char] for char in corpus_chars]
@@ -65,15 +65,3 @@ def shipped_archive():
     package = Path(__file__).resolve().parent
     installed = package / 'corpus' / ARCHIVE
     return installed if installed.exists() else package.parent / 'data' / ARCHIVE
-
-
-def read_text(path):
-    """The text of a file in UTF-8, or of the only file in a zip archive."""
-    check_is_file(path)
-    content = path.read_bytes()
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            check_one_member(path, archive.namelist())
-            content = archive.read(archive.namelist()[0])
-    check_utf8(path, content)
-    return content.decode('utf-8-sig')      # some editors begin a text with a mark, which is no character of it

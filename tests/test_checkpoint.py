@@ -1,12 +1,16 @@
 """A model is one file: saved whole or not at all, read by others, checked."""
 import dataclasses
+import gzip
+import io
 import json
 import math
 import os
 import random
+import re
 import struct
 import subprocess
 import sys
+import zipfile
 
 import rnn_scratch as d2l
 from rnn_scratch.beyond import checkpoint as module
@@ -128,7 +132,7 @@ def test_a_failed_save_leaves_the_old_one(checkpoint, path, monkeypatch, breakag
     checkpoint.perplexities.append(1.5)
     if breakage == 'JSON':
         checkpoint.settings['corpus'] = object()
-        message = 'JSON cannot write the settings'
+        message = "settings of the checkpoint .*'corpus': <object.* JSON cannot write"
     elif breakage == 'not finite':
         checkpoint.params[3][1, 2] = math.nan
         message = 'W_hq holds numbers that are not finite'
@@ -193,51 +197,173 @@ def test_a_cell_of_one_s_own(path):
         loaded.model()
 
 
-def edited(path, change, sha256=None):
+def edited(path, change, sha256=...):
     """The file with other entries, or other arrays, and the checksum that fits them unless one is given."""
     with safetensors.safe_open(path, 'numpy') as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}
         entries = json.loads(file.metadata()['rnn_scratch'])
     change(entries, arrays)
-    entries.pop('sha256')
-    entries['sha256'] = sha256 or module.checksum(entries, arrays)
+    entries.pop('sha256', None)
+    entries['sha256'] = module.checksum(entries, arrays) if sha256 is ... else sha256
     safetensors.numpy.save_file(arrays, path, {'rnn_scratch': json.dumps(entries)})
 
 
-@pytest.mark.parametrize('name, value, message', [
-    ('format', 'rnn_scratch checkpoint 3', "has the format 'rnn_scratch checkpoint 3'"),
-    ('idx_to_char', ['a', 'b', 'cd', 'e'], "'idx_to_char' .* makes no sense"),
-    ('idx_to_char', ['a', 'b', 'c', 'c'], 'a character twice'),
-    ('idx_to_char', None, "'idx_to_char' .* makes no sense"),
-    ('vocab_size', 5, "'vocab_size' .* makes no sense"),
-    ('num_hiddens', 5, r'W_xh .*\(4, 3\).* 5 hidden units need \(4, 5\)'),
-    ('num_hiddens', '3', "'num_hiddens' .* makes no sense"),
-    ('num_hiddens', True, "'num_hiddens' .* makes no sense"),
-    ('symbols', ['W_xh', 'W_hh', 'b_h', 'W_hq', 'bias'], "its metadata names .*'bias'"),
-    ('symbols', [], "'symbols' .* makes no sense"),
-    ('perplexities', None, "'perplexities' .* makes no sense"),
-    ('perplexities', [9.5, -5], "'perplexities' .* makes no sense"),
-    ('epoch', 99, "'epoch' .* makes no sense"),
-    ('held_out', [1.5, 1.5, 1.5], "'held_out' .* makes no sense"),
-    ('settings', None, "'settings' .* makes no sense"),
-    ('engine', 'steam', "'engine' .* makes no sense"),
-    ('random_state', [3], "'random_state' .* makes no sense"),
-    ('random_state', [3, [1, 2], None], "'random_state' .* makes no sense"),
-])
-def test_an_entry_that_does_not_fit_is_named(checkpoint, path, name, value, message):
+HUGE = 10 ** 400
+VALUES = [None, True, 0, -1, 0.5, 2.0, math.nan, math.inf, -math.inf, HUGE, '', 'nonsense', 'line\nbreak', 'x' * 1000,
+          [], [[]], [[[1]]], [None], [True], [-5], [math.nan], [0.25], ['ab'], [''], ['\ud800'], ['a', 'a'], {},
+          {'a': 1}, {'a': {'b': []}}]
+# Which of these an entry may have: of no perplexities the message names epoch.
+SOUND = {
+    'cell': ['nonsense'], 'symbols': [['ab']], 'settings': [{}, {'a': 1}, {'a': {'b': []}}], 'versions': [{}],
+    'perplexities': [[]], 'held_out': [[]], 'random_state': [None],
+}
+
+
+def shown(value):
+    """How a message shows a value: a number of hundreds of digits as infinite, and of a long text its beginning."""
+    return 'inf' if value == HUGE else repr(value[:30])[:-1] if isinstance(value, str) else repr(value)
+
+
+NAMES = ['cell', 'engine', 'num_hiddens', 'vocab_size', 'epoch', 'symbols', 'settings', 'versions', 'perplexities',
+         'held_out', 'idx_to_char', 'random_state', 'sha256']
+CASES = [(name, value) for name in NAMES for value in VALUES if value not in SOUND.get(name, [])]
+
+
+@pytest.mark.parametrize('name, value', CASES, ids=[f'{name}-{i}' for i, (name, _) in enumerate(CASES)])
+def test_a_wrong_entry_is_named_with_its_value(checkpoint, path, name, value):
     save_checkpoint(path, checkpoint)
-    edited(path, lambda entries, arrays: entries.update({name: value}), sha256='0' if name == 'symbols' else None)
+    edited(path, lambda entries, arrays: entries.update({name: value}), sha256=value if name == 'sha256' else '0' * 64)
+    with pytest.raises(ValueError) as caught:
+        load_checkpoint(path)
+    message = str(caught.value)
+    assert re.match(rf'{name}(\[\d\])? of the checkpoint {re.escape(str(path))} is ', message), message
+    assert shown(value[-1] if f'{name}[' in message else value) in message
+
+
+@pytest.mark.parametrize('name', NAMES[:-1])
+def test_a_missing_entry_is_named(checkpoint, path, name):
+    save_checkpoint(path, checkpoint)
+    edited(path, lambda entries, arrays: entries.pop(name), sha256='0' * 64)
+    with pytest.raises(ValueError, match=f'^{name} of the checkpoint .* is missing, and must be '):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize('name, value, message', [
+    ('idx_to_char', ['a', 'b', 'c', 'c'], r"^idx_to_char\[3\] .* is 'c', and must be different"),
+    ('idx_to_char', ['a', 'b', 'cd', 'e'], r"^idx_to_char\[2\] .* is 'cd', and must be a single character"),
+    ('vocab_size', 5, '^vocab_size .* is 5, and must be 4, the number of characters'),
+    ('num_hiddens', 5, r'W_xh .*\(4, 3\).* 5 hidden units need \(4, 5\)'),
+    ('symbols', ['W_xh', 'W_hh', 'b_h', 'W_hq', 'bias'], "its metadata names .*'bias'"),
+    ('perplexities', [9.5, 5.5, -5], r'^perplexities\[2\] .* is -5, and must be a number of 1 or more'),
+    ('perplexities', [9.5, HUGE], r'^perplexities\[1\] .* is inf'),
+    ('epoch', 99, '^epoch .* is 99, and must be 2, the number of perplexities'),
+    ('held_out', [1.5, 1.5, 1.5], r'^held_out .* is \[1.5, 1.5, 1.5\], and must be no longer than the 2'),
+    ('cell', 'gru', "^engine .* is 'fused', and must be 'tutorial' for the cell 'gru'"),
+    ('random_state', [3, [1, 2], None], r'^random_state .* is \[3, \[1, 2\], None\]'),
+    ('random_state', [3, [2 ** 32] * 625, None], r'^random_state .* is \[3, \[4294967296, '),
+    ('random_state', [3, [625] * 625, None], r'^random_state .* is \[3, \[625, '),
+    ('random_state', [3, [5] * 625, 'gauss'], r"^random_state .* 'gauss'\]"),
+    ('settings', {'unigram_perplexity': [1]}, r"^settings\['unigram_perplexity'\] .* is \[1\]"),
+    ('settings', {'lr': math.nan}, r"^settings\['lr'\] .* is nan"),
+    ('versions', {'mxnet': '1.9.1\n'}, r"^versions .* is \{'mxnet': '1.9.1\\n'\}"),
+])
+def test_an_entry_that_does_not_fit_the_others_is_named(checkpoint, path, name, value, message):
+    save_checkpoint(path, checkpoint)
+    edited(path, lambda entries, arrays: entries.update({name: value}), sha256='0' * 64)
     with pytest.raises(ValueError, match=message):
         load_checkpoint(path)
 
 
-def test_arrays_that_do_not_fit_are_named(checkpoint, path):
+OF_A_RUN = {'sampling': 'random', 'corpus': None, 'num_chars': 0, 'holdout': 0.1, 'hidden': 3, 'num_steps': 2,
+            'batch_size': 1, 'lr': 100.0, 'theta': None, 'seed': 0, 'corpus_sha256': '0' * 64,
+            'unigram_perplexity': 2.0}
+
+
+@pytest.fixture
+def of_a_run(checkpoint):
+    """As `python -m rnn_scratch train` saves it: with all its settings, and a vocabulary in order."""
+    return dataclasses.replace(checkpoint, settings=OF_A_RUN, idx_to_char=sorted(checkpoint.idx_to_char))
+
+
+WRONG_SETTINGS = {
+    'sampling': [None, 'consecutive!', ['random'], 1],
+    'corpus': ['', 'a\0b', 5, ['a.txt'], False],
+    'num_chars': [None, -1, 2.5, '10', math.nan, HUGE],
+    'holdout': [None, -0.1, 1, 1.5, math.nan, '0.1', math.inf],
+    'hidden': [None, 0, -3, 4, '3', 3.0, math.nan, HUGE],
+    'num_steps': [None, 0, -1, 2.5, '2', math.nan, HUGE],
+    'batch_size': [None, 0, -1, 2.5, '2', math.nan, HUGE],
+    'lr': [None, 0, -1, '100', math.nan, math.inf, HUGE, [100]],
+    'theta': [0, -1, '0.01', math.nan, math.inf, [0.01]],
+    'seed': [None, 0.5, '0', math.nan, HUGE, [0]],
+    'corpus_sha256': [None, '', 'F' * 64, '0' * 63, 5],
+    'unigram_perplexity': [None, 0.5, -1, 'nan', math.nan, [2.0], {}],
+}
+CASES = [(name, value) for name, values in WRONG_SETTINGS.items() for value in values]
+
+
+@pytest.mark.parametrize('name, value', CASES, ids=[f'{name}-{i}' for i, (name, _) in enumerate(CASES)])
+def test_a_wrong_setting_of_a_run_is_named_with_its_value(of_a_run, path, name, value):
+    save_checkpoint(path, of_a_run)
+    assert load_checkpoint(path).settings == OF_A_RUN
+    edited(path, lambda entries, arrays: entries['settings'].update({name: value}), sha256='0' * 64)
+    with pytest.raises(ValueError, match=rf"^settings\['{name}'\] of the checkpoint .* is ") as caught:
+        load_checkpoint(path)
+    assert f'is {shown(value)}' in str(caught.value)
+
+
+@pytest.mark.parametrize('name', sorted({*WRONG_SETTINGS} - {'corpus_sha256', 'unigram_perplexity'}))
+def test_a_missing_setting_of_a_run_is_named(of_a_run, path, name):
+    save_checkpoint(path, of_a_run)
+    edited(path, lambda entries, arrays: entries['settings'].pop(name))
+    with pytest.raises(ValueError, match=rf"^settings\['{name}'\] of the checkpoint .* is missing"):
+        load_checkpoint(path)
+
+
+def test_the_vocabulary_of_a_run_in_another_order_is_refused(of_a_run, path):
+    """Another order would pick other characters in silence. A vocabulary of one's own may have any order."""
+    save_checkpoint(path, of_a_run)
+    edited(path, lambda entries, arrays: entries.update(idx_to_char=[' ', '"', '开', '分']))
+    with pytest.raises(ValueError, match="has '开' before '分'"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize('field, value, message', [
+    ('perplexities', [math.nan], r"^perplexities\[0\] .* is 'nan'"),
+    ('perplexities', [0.5, 2.0], r'^perplexities\[0\] .* is 0.5'),
+    ('idx_to_char', ['a', 'b', 'cd', 'e'], r"^idx_to_char\[2\] .* is 'cd'"),
+    ('idx_to_char', ['a', 'b', '\ud800', 'e'], r"^idx_to_char\[2\] .* is '\\ud800'"),
+    ('random_state', (3, (1, 2), None), '^random_state '),
+    ('cell', 'a\nb', r"^cell .* is 'a\\nb'"),
+    ('num_hiddens', np.int64(3), '^num_hiddens .* is 3, and JSON cannot write that'),
+    ('settings', {'lr': math.inf}, "^settings .* is {'lr': inf}, and JSON cannot write that"),
+])
+def test_what_would_not_load_is_refused_when_it_is_saved(checkpoint, path, field, value, message):
+    with pytest.raises(ValueError, match=message):
+        save_checkpoint(path, dataclasses.replace(checkpoint, **{field: value}))
+    assert not path.exists()
+
+
+def test_a_path_that_is_no_utf_8_is_a_setting_like_another(checkpoint, path):
+    checkpoint.settings = {'corpus': os.fsdecode(b'/songs/\xb8\xe8.txt')}
     save_checkpoint(path, checkpoint)
-    for name, array, message in [('W_hh', np.zeros((0, 3), 'float32'), r'W_hh .* shape \(0, 3\)'),
-                                 ('W_hh', np.zeros((3, 2), 'float32'), r'W_hh .* \(3, 2\).* need \(3, 3\)')]:
-        edited(path, lambda entries, arrays, name=name, array=array: arrays.update({name: array}))
-        with pytest.raises(ValueError, match=message):
-            load_checkpoint(path)
+    assert load_checkpoint(path).settings == checkpoint.settings
+
+
+@pytest.mark.parametrize('name, array, message', [
+    ('W_hh', np.zeros((0, 3), 'float32'), r'W_hh .* shape \(0, 3\)'),
+    ('W_hh', np.zeros((3, 2), 'float32'), r'W_hh .* \(3, 2\).* need \(3, 3\)'),
+    ('W_hh', np.zeros((), 'float32'), r'W_hh .* shape \(\)'),
+    ('W_hh', np.zeros((3, 3), 'float64'), r'W_hh .* type float64.* float32'),
+    ('W_hh', np.zeros((3, 3), 'int32'), r'W_hh .* type int32.* float32'),
+    ('W_hh', np.full((3, 3), np.nan, 'float32'), r'W_hh .* not finite, such as nan'),
+    ('b_q', np.full(4, -np.inf, 'float32'), r'b_q .* not finite, such as -inf'),
+])
+def test_arrays_that_do_not_fit_are_named(checkpoint, path, name, array, message):
+    save_checkpoint(path, checkpoint)
+    edited(path, lambda entries, arrays: arrays.update({name: array}))
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(path)
 
 
 def test_a_changed_file_is_noticed(checkpoint, path):
@@ -269,24 +395,110 @@ def test_arrays_that_claim_more_than_the_file_has(checkpoint, path):
             load_checkpoint(path)
 
 
-def test_what_is_no_checkpoint_is_named(checkpoint, path):
-    with pytest.raises(FileNotFoundError, match='does not exist'):
-        load_checkpoint(path)
+@pytest.mark.parametrize('name, found', [
+    ('nowhere.safetensors', 'does not exist'), ('.', 'is a folder'), ('whole.safetensors/below', 'does not exist'),
+    ('fifo', 'is no file, but a pipe'), ('/dev/zero', 'is no file, but a pipe'),
+    ('a\0b', 'has a name that no file can have')])
+def test_what_is_no_file_is_named(checkpoint, tmp_path, name, found):
+    save_checkpoint(tmp_path / 'whole.safetensors', checkpoint)
+    os.mkfifo(tmp_path / 'fifo')
+    with pytest.raises(FileNotFoundError, match=found) as caught:
+        load_checkpoint(tmp_path / name)
+    assert str(tmp_path / name).replace('\0', r'\x00') in str(caught.value)
+
+
+def pytorch_file():
+    """PyTorch saves a zip archive."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, 'w') as archive:
+        archive.writestr('model/data.pkl', b'\x80\x02}q\x00.')
+    return content.getvalue()
+
+
+def npz_file():
+    content = io.BytesIO()
+    np.savez(content, W_xh=np.ones(3))
+    return content.getvalue()
+
+
+FOREIGN = 'a safetensors file of another program or an export, without vocabulary'
+
+
+@pytest.mark.parametrize('content, found', [
+    (b'', 'it is empty'),
+    (pytorch_file(), 'it is a zip archive'),
+    (npz_file(), 'it is a zip archive'),
+    (gzip.compress(b'songs'), 'it is a gzip archive'),
+    ('分开 不分开\n'.encode() * 9, 'it does not begin like one'),
+    (b'{"format": "rnn_scratch checkpoint 2"}', 'it does not begin like one'),
+    (b'\x80\x04\x95' + bytes(99), 'it does not begin like one'),        # a pickle
+    (struct.pack('<Q', 2) + b'{}', FOREIGN),
+    (safetensors.numpy.save({'W_xh': np.ones(3)}), FOREIGN),
+    (safetensors.numpy.save({'W_xh': np.ones(3)}, {'format': 'np'}), FOREIGN),
+    (safetensors.numpy.save({'W_xh': np.ones(3)}, {'rnn_scratch': '5'}), FOREIGN),
+    (safetensors.numpy.save({'W_xh': np.ones(3)}, {'rnn_scratch': '[' * 100000}), 'recursion'),
+    (struct.pack('<Q', 80) + b'{"W":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'.ljust(80) + bytes(4), FOREIGN),
+    (struct.pack('<Q', 80) + b'{"W":{"dtype":"F32","shape":[2],"data_offsets":[0,80]}}'.ljust(80) + bytes(4), ''),
+])
+def test_a_file_of_another_kind_is_named(path, content, found):
     path.parent.mkdir()
-    with pytest.raises(FileNotFoundError, match='is a folder'):
-        load_checkpoint(path.parent)
-    os.mkfifo(path.with_name('fifo'))
-    with pytest.raises(FileNotFoundError, match='is no file'):
-        load_checkpoint(path.with_name('fifo'))
-    old = path.with_name('songs.json')
-    old.write_text('{"format": "rnn_scratch checkpoint 1"}', 'utf-8')
-    with pytest.raises(ValueError, match='rnn_scratch 0.1, which are not read'):
-        load_checkpoint(old)
-    safetensors.numpy.save_file({'weight': np.ones(3)}, path, {'format': 'np'})
-    with pytest.raises(ValueError, match='not a checkpoint of rnn_scratch'):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf'songs\.safetensors is not a checkpoint of rnn_scratch, .*{found}'):
         load_checkpoint(path)
-    safetensors.numpy.save_file({'weight': np.ones(3)}, path, {'rnn_scratch': '[' * 100000})
-    with pytest.raises(ValueError, match='not a checkpoint of rnn_scratch'):
+
+
+@pytest.mark.parametrize('name', ['songs.json', 'songs.params'])
+def test_a_checkpoint_of_version_0_1_is_named(path, name):
+    path.parent.mkdir()
+    path.with_name(name).write_text('{"format": "rnn_scratch checkpoint 1"}', 'utf-8')
+    with pytest.raises(ValueError, match=f'{name} looks like one of the two files .* rnn_scratch 0.1'):
+        load_checkpoint(path.with_name(name))
+
+
+@pytest.mark.parametrize('value, message', [
+    ('rnn_scratch checkpoint 3', "'rnn_scratch checkpoint 3' of a newer version .*: install that version"),
+    ('rnn_scratch checkpoint 1', "'rnn_scratch checkpoint 1' of an older version"),
+    ('checkpoint 3', "its format is 'checkpoint 3'"),
+    (None, 'its format is None'),
+])
+def test_another_version_is_named(checkpoint, path, value, message):
+    save_checkpoint(path, checkpoint)
+    edited(path, lambda entries, arrays: entries.update(format=value))
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(path)
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(checkpoint, path):
+    """Files with holes in them, which take no room on the disk."""
+    save_checkpoint(path, checkpoint)
+    with open(path, 'r+b') as file:
+        file.truncate(10 ** 12)
+    with pytest.raises(ValueError, match='has 1,000,000,000,000 bytes, and at most 2,147,483,648 are read'):
+        load_checkpoint(path)
+    with open(path, 'r+b') as file:
+        file.truncate(10 ** 9)
+        file.write(struct.pack('<Q', 10 ** 9 - 8))
+    with pytest.raises(ValueError, match='header .* has 999,999,992 bytes .* at most 20,000,000'):
+        load_checkpoint(path)
+
+
+def test_what_is_too_large_to_load_is_refused_when_it_is_saved(checkpoint, path, monkeypatch):
+    for limit in ['LARGEST', 'LARGEST_HEADER']:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, limit, 100)
+            with pytest.raises(ValueError, match=r'songs\.safetensors would have [\d,]+ bytes'):
+                save_checkpoint(path, checkpoint)
+    assert not path.exists()
+
+
+def test_a_number_of_a_million_digits_is_refused_at_once(checkpoint, path):
+    """Python takes minutes to read one, or refuses it without a name."""
+    save_checkpoint(path, checkpoint)
+    with safetensors.safe_open(path, 'numpy') as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}
+        text = file.metadata()['rnn_scratch']
+    safetensors.numpy.save_file(arrays, path, {'rnn_scratch': text.replace('"epoch": 2', f'"epoch": {"9" * 10 ** 6}')})
+    with pytest.raises(ValueError, match='^epoch .* is inf'):
         load_checkpoint(path)
 
 

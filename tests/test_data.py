@@ -1,10 +1,20 @@
 """6.3 the corpus."""
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import math
+import os
+import re
 import zipfile
+from pathlib import Path
 
 import rnn_scratch as d2l
 
 import build_corpus
 import d2lzh
+import numpy as np
 import pytest
 from conftest import ROOT
 
@@ -64,34 +74,164 @@ def test_the_iterators_are_d2lzh_s():
     assert d2l.try_gpu is d2lzh.try_gpu
 
 
+TEXT = '分开 不分开，我们\n雨下了一夜\n' * 3
+
+
+def zipped(*members, method=zipfile.ZIP_DEFLATED):
+    """An archive of these (name, content)."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, 'w', method) as archive:
+        for name, text in members:
+            archive.writestr(name, text)
+    return content.getvalue()
+
+
+def locked(content):
+    """An archive that says that its file is encrypted."""
+    directory = content.index(b'PK\x01\x02')
+    return bytes(byte | (i in (6, directory + 8)) for i, byte in enumerate(content))
+
+
+@pytest.mark.parametrize('content', [
+    TEXT.encode(),
+    b'\xef\xbb\xbf' + TEXT.encode(),
+    zipped(('a.txt', TEXT)),
+    zipped(('a.txt', TEXT), method=zipfile.ZIP_STORED),
+    zipped(('a.txt', TEXT), method=zipfile.ZIP_BZIP2),
+    zipped(('a.txt', TEXT), method=zipfile.ZIP_LZMA),
+    zipped(('songs/', ''), ('songs/歌.txt', b'\xef\xbb\xbf' + TEXT.encode())),
+    zipped(('a.txt', TEXT), ('__MACOSX/', ''), ('__MACOSX/._a.txt', b'\0\5\x16\7'), ('.DS_Store', b'\0')),
+    zipped(('../../../evil.txt', TEXT)),
+    zipped(('/etc/evil.txt', TEXT)),
+], ids=['text', 'mark', 'deflated', 'stored', 'bzip2', 'lzma', 'folder', 'Mac', 'up', 'absolute'])
+def test_what_is_a_text_is_read(tmp_path, content):
+    """And nothing is written: the name of a file in an archive is never used as a path."""
+    folder = tmp_path / 'a/b/c'
+    folder.mkdir(parents=True)
+    (folder / 'songs').write_bytes(content)
+    corpus_indices, _, idx_to_char, _ = d2l.load_data_jay_lyrics(folder / 'songs')
+    assert ''.join(idx_to_char[i] for i in corpus_indices) == TEXT.replace('\n', ' ')
+    assert [path for path in tmp_path.rglob('*') if path.is_file()] == [folder / 'songs']
+
+
+BOMB = zipped(('a.txt', b'a' * 100_000_001))
+
+
 @pytest.mark.parametrize('content, message', [
-    (b'', 'empty'),
-    (b'\xff\xfe\x00', 'not a text in UTF-8'),
+    (b'', 'is empty'),
+    (b'\xef\xbb\xbf', 'is empty'),
+    (b' \n\t\r\n', 'has nothing but spaces'),
+    ('分'.encode(), "has one character only, '分'"),
+    # encodings
+    (TEXT.encode('gbk'), r'not a text in UTF-8, since byte 0 \(in line 1\) is 0xb7: .* GBK, .* iconv -f GB18030'),
+    ('模型模型'.encode('gbk'), r'byte 2 \(in line 1\) is 0xd0: it is most likely GBK'),     # 模 is UTF-8, too
+    (b'title\n' * 2000 + TEXT.encode('gbk'), r'byte 12000 \(in line 2001\) is 0xb7: it is most likely GBK'),
+    ('我們不分開，雨下了一夜'.encode('big5'), r'byte 0 .* most likely Big5, .* iconv -f Big5'),
+    (TEXT.encode('utf-16'), r'byte 0 .* 0xff: it is most likely UTF-16, '),
+    (codecs.BOM_UTF16_BE + TEXT.encode('utf-16-be'), r'byte 0 .* 0xfe: it is most likely UTF-16, '),
+    (TEXT.encode('utf-16-le'), 'most likely UTF-16LE'),
+    (TEXT.encode('utf-16-be'), 'most likely UTF-16BE'),
+    (TEXT.encode('utf-32'), 'byte 0 .* most likely UTF-32'),
+    ('we part\n'.encode('utf-16-le'), 'byte 1 .* is 0x00: it is most likely UTF-16LE'),
+    ('we part\n'.encode('utf-16-be'), 'byte 0 .* is 0x00: it is most likely UTF-16BE'),
+    (b'caf\xe9s and more', 'byte 3 .* is 0xe9: it is in another encoding, damaged, or no text'),
+    (TEXT.encode()[:-2], r'byte 122 \(in line 6\) is 0xe5: it ends in the middle of a character'),
+    (TEXT.encode()[:9] + b'\xff' + TEXT.encode()[9:], 'byte 7 .* is 0xe4: it is in another encoding, damaged'),
+    (b'a\0b\0\1\2', 'byte 1 .* is 0x00: it is in another encoding, damaged, or no text'),
+    # other kinds
+    (b'\n<!DOCTYPE html>\n<title>404</title>', "page of a website .* begins with '<!DOCTYPE html>"),
+    (b'<html lang="en">', "page of a website .* begins with '<html lang="),
+    (b'<!-- saved from -->', "page of a website"),
+    (b'404: Not Found', "page of a website .* begins with '404: Not Found'"),
+    (gzip.compress(TEXT.encode()), 'is a gzip archive .* unpack it'),
+    (bz2.compress(TEXT.encode()), 'is a bzip2 archive'),
+    (lzma.compress(TEXT.encode()), 'is an xz archive'),
+    (b'7z\xbc\xaf\x27\x1c' + bytes(26), 'is a 7z archive'),
+    (b'Rar!\x1a\x07\x01\x00', 'is a rar archive'),
+    (b'%PDF-1.7\n', 'is a PDF .* save its text'),
+    (b'\x89PNG\r\n\x1a\n', 'is a picture'),
+    (b'\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1', 'is an old Word document'),
+    # archives
+    (zipped(), r'holds 0 files: a corpus archive must hold exactly one text'),
+    (zipped(('a.txt', TEXT), ('b.txt', TEXT)), r"holds 2 files \('a.txt', 'b.txt'\)"),
+    (zipped(*((f'{i}.txt', 'x') for i in range(7))), r"holds 7 files \('0.txt', .* '4.txt' …\)"),
+    (zipped(*((f'{i}', '') for i in range(1001)), method=zipfile.ZIP_STORED), 'holds 1,001 files'),
+    (zipped(('[Content_Types].xml', ''), ('word/document.xml', '')), 'is a document of Word'),
+    (zipped(('a.zip', zipped(('a.txt', TEXT)))), r"\(the file 'a.zip' in it\) is a zip archive"),
+    (zipped(('a.txt.gz', gzip.compress(b'a'))), r"\(the file 'a.txt.gz' in it\) is a gzip archive"),
+    (zipped(('a.txt', '')), r"\(the file 'a.txt' in it\) is empty"),
+    (zipped(('a.txt', TEXT.encode('gbk'))), r"\(the file 'a.txt' in it\) is not a text in UTF-8, .* most likely GBK"),
+    (locked(zipped(('a.txt', TEXT))), r"\(the file 'a.txt' in it\) is locked with a password"),
+    (zipped(('a.txt', TEXT))[:-30], 'is a damaged archive'),
+    (zipped(('a.txt', TEXT), method=zipfile.ZIP_STORED).replace('我'.encode(), '你'.encode()), 'is a damaged archive'),
+    (zipped(('a.txt', TEXT)).replace(b'\x08\0', b'\x63\0'), 'packed in a way that is not known here'),
+    (BOMB, r"\(the file 'a.txt' in it\) has 100,000,001 bytes, and at most 100,000,000 are read"),
+    (BOMB.replace((100_000_001).to_bytes(4, 'little'), (1000).to_bytes(4, 'little')), 'is a damaged archive'),
 ])
-def test_a_bad_text_is_named(tmp_path, content, message):
+def test_what_is_no_text_is_named(tmp_path, content, message):
     path = tmp_path / 'bad.txt'
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf'bad\.txt is {message}'):
+    with pytest.raises(ValueError, match=rf'bad\.txt .*{message}'):
         d2l.load_data_jay_lyrics(path)
 
 
-def test_an_archive_with_two_files_is_refused(tmp_path):
-    path = tmp_path / 'two.zip'
-    with zipfile.ZipFile(path, 'w') as archive:
-        archive.writestr('a.txt', 'a')
-        archive.writestr('b.txt', 'b')
-    with pytest.raises(ValueError, match='holds 2 files'):
-        d2l.load_data_jay_lyrics(path)
+@pytest.mark.parametrize('name, found', [
+    ('nowhere.zip', 'does not exist'), ('.', 'is a folder'), ('fifo', 'is no file, but a pipe'),
+    ('fifo/below', 'does not exist'), ('/dev/zero', 'is no file, but a pipe'),
+    ('a\0b', 'has a name that no file can have'), ('\ud800', 'has a name that no file can have')])
+def test_what_is_no_file_is_named(tmp_path, name, found):
+    os.mkfifo(tmp_path / 'fifo')
+    with pytest.raises(FileNotFoundError, match=found) as caught:
+        d2l.load_data_jay_lyrics(tmp_path / name)
+    assert repr(str(tmp_path / name))[1:-1] in str(caught.value)
 
 
-def test_a_missing_corpus_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match='nowhere.zip does not exist'):
-        d2l.load_data_jay_lyrics(tmp_path / 'nowhere.zip')
-    with pytest.raises(FileNotFoundError, match='is a folder'):
-        d2l.load_data_jay_lyrics(tmp_path)
+def test_a_name_that_is_too_long_is_named():
+    with pytest.raises(OSError, match='x{300} cannot be read .File name too long'):
+        d2l.load_data_jay_lyrics('x' * 300)
 
 
-@pytest.mark.parametrize('num_chars', [0, -1, 2.5, '10'])
+def test_a_file_that_may_not_be_read_is_named(run, tmp_path):
+    (tmp_path / 'secret.txt').write_text(TEXT, 'utf-8')
+    (tmp_path / 'secret.txt').chmod(0)
+    result = run('-c', """if True:
+        import ctypes, os, rnn_scratch
+        if os.geteuid() == 0:       # root may read everything, and on Linux a process can give that up
+            for capability in [1, 2]:
+                ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+            os.setuid(65534)
+        try:
+            rnn_scratch.load_data_jay_lyrics('secret.txt')
+        except PermissionError as error:
+            print(error)
+    """)
+    assert result.stdout.startswith('The corpus secret.txt cannot be read (Permission denied)'), result
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(tmp_path):
+    with open(tmp_path / 'huge.txt', 'wb') as file:
+        file.truncate(10 ** 12)         # a hole, which takes no room on the disk
+    with pytest.raises(ValueError, match=r'huge\.txt has 1,000,000,000,000 bytes, and at most 100,000,000 are read'):
+        d2l.load_data_jay_lyrics(tmp_path / 'huge.txt')
+
+
+@pytest.mark.skipif(not Path('/proc/version').exists(), reason='only Linux has files that do not know their size')
+def test_a_file_that_does_not_know_its_size_is_named():
+    with pytest.raises(ValueError, match='/proc/version has 0 bytes by its own account'):
+        d2l.load_data_jay_lyrics('/proc/version')
+
+
+def test_ten_million_characters_are_read(tmp_path):
+    (tmp_path / 'long.txt').write_text('分开' * 5_000_000, 'utf-8')
+    assert len(d2l.load_data_jay_lyrics(tmp_path / 'long.txt', None)[0]) == 10 ** 7
+
+
+@pytest.mark.parametrize('num_chars', [0, -1, 2.5, '10', True, math.nan, [5]])
 def test_num_chars_must_be_a_positive_whole_number(num_chars):
-    with pytest.raises(ValueError, match='num_chars'):
+    with pytest.raises(ValueError, match=f'num_chars must be .* not {re.escape(repr(num_chars))}'):
         d2l.load_data_jay_lyrics(num_chars=num_chars)
+
+
+def test_num_chars_may_be_numpy_s_and_larger_than_the_text():
+    assert len(d2l.load_data_jay_lyrics(num_chars=np.int64(7))[0]) == 7
+    assert d2l.load_data_jay_lyrics(num_chars=10 ** 30) == d2l.load_data_jay_lyrics(num_chars=None)

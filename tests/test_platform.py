@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rnn_scratch._platform import LIBRARIES, count_cores, has_avx2, what_is_missing
+from rnn_scratch._platform import LIBRARIES, NUMBERS, check_variables, count_cores, has_avx2, what_is_missing
 
 import mxnet
 import pytest
@@ -125,14 +125,18 @@ SETTINGS = ['MXNET_OMP_MAX_THREADS', 'GOMP_SPINCOUNT', 'MXNET_CPU_PARALLEL_SIZE'
 @pytest.mark.parametrize('given, expected', [
     ({}, [str(count_cores()), '1000', '2147483647', 'Haswell' if has_avx2() else 'None']),
     (dict(zip(SETTINGS, ['7', '8', '9', 'Zen'])), ['7', '8', '9', 'Zen']),
-    ({'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'active', 'OPENBLAS_CORETYPE': ''},
-     ['None', 'None', '2147483647', '']),
+    ({'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'active'},
+     ['None', 'None', '2147483647', 'Haswell' if has_avx2() else 'None']),
+    # An empty one is as good as not set, and no library sees it.
+    ({'OMP_NUM_THREADS': '', 'OMP_WAIT_POLICY': ' ', 'GOMP_SPINCOUNT': '', 'OPENBLAS_CORETYPE': ''},
+     [str(count_cores()), '1000', '2147483647', 'Haswell' if has_avx2() else 'None']),
 ])
 def test_settings_hold_only_while_mxnet_starts(run, tmp_path, monkeypatch, given, expected):
     for name in [*SETTINGS, 'OMP_NUM_THREADS', 'OMP_WAIT_POLICY']:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / 'mxnet.py').write_text(
-        f"import os\nprint(*map(os.environ.get, {SETTINGS}), sep=',')\nraise ImportError('stop here')", 'utf-8')
+        f"import os\nprint(*map(os.environ.get, {SETTINGS}), sep=',')\n"
+        "assert all(map(str.strip, os.environ.values()))\nraise ImportError('stop here')", 'utf-8')
     program = '''
 import os
 before = dict(os.environ)
@@ -143,6 +147,57 @@ except ImportError:
 '''
     result = run('-c', program, PYTHONPATH=str(tmp_path), **given)
     assert result.stdout.split() == [','.join(expected), 'True'], result.stderr
+
+
+@pytest.mark.parametrize('name, value', [
+    (name, value) for name in NUMBERS
+    for value in ['abc', '-1', '2.5', '2,1', '1e3', '0x10', '٣', '9' * 11] + ['0', '2000'] * ('THREADS' in name)])
+def test_a_variable_that_mxnet_does_not_survive_is_named(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ImportError, match=f'{name} is {value!r}, which is no whole number .* "unset {name}"'):
+        check_variables()
+
+
+@pytest.mark.parametrize('name', NUMBERS)
+def test_a_number_and_nothing_are_sound(monkeypatch, name):
+    for value in ['', ' ', '1', ' 2 ', '8']:
+        monkeypatch.setenv(name, value)
+        check_variables()
+
+
+@pytest.mark.parametrize('name, value', [('OMP_NUM_THREADS', 'abc'), ('MXNET_CPU_WORKER_NTHREADS', '0'),
+                                         ('MXNET_EXEC_BULK_EXEC_TRAIN', 'abc'), ('MXNET_ENGINE_TYPE', 'abc')])
+def test_mxnet_is_not_started_with_it(run, name, value):
+    """The first ends the process, the second waits for ever, the others fail at the first array."""
+    result = run('-c', PROGRAM, **{name: value})
+    assert result.returncode == 0, result.stderr
+    assert f'The environment variable {name} is {value!r}, which' in result.stdout and f'unset {name}' in result.stdout
+
+
+@pytest.mark.parametrize('core', ['', ' ', 'no such processor'])
+def test_products_are_right_or_refused_whatever_the_setting(run, core):
+    """On some processors, NumPy's own OpenBLAS takes an unknown name for a reason to multiply wrongly.
+
+    Products of integers use no OpenBLAS; those of small ones are exact in 32-bit floats.
+    """
+    program = '''
+try:
+    import rnn_scratch
+except ImportError as error:
+    print(error)
+    raise SystemExit
+import numpy
+from mxnet import nd
+for n, k, m in [(32, 256, 256), (1120, 256, 1027), (300, 300, 300)]:
+    a, b = numpy.arange(n * k).reshape(n, k) % 7, numpy.arange(k * m).reshape(k, m) % 5
+    assert (nd.dot(nd.array(a), nd.array(b)).asnumpy() == a.dot(b)).all()
+    assert (a.astype('float64').dot(b.astype('float64')) == a.dot(b)).all()
+print('right')
+'''
+    result = run('-c', program, OPENBLAS_CORETYPE=core, OMP_NUM_THREADS='2', GOMP_SPINCOUNT='300000')
+    refused = (f'The environment variable OPENBLAS_CORETYPE is {core!r}, which makes NumPy multiply matrices wrongly '
+               'on this processor: run "unset OPENBLAS_CORETYPE" in this terminal, or set it to another value.\n')
+    assert result.stdout in (['right\n', refused] if core.strip() else ['right\n']), result.stderr
 
 
 @pytest.mark.skipif(not Path('/proc/self/task').exists(), reason='only Linux lists the threads of a process')

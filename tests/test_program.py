@@ -236,7 +236,7 @@ def test_help_names_every_flag_of_the_chapter(program):
                  '--theta', '--pred-period', '--pred-len', '--prefix', '--seed']:
         assert f'\n  {flag} ' in shown
     assert re.findall(r'^    (\w+) ', program('--help').stdout, re.MULTILINE) == [
-        'train', 'write', 'trace', 'plot', 'show', 'export', 'download']
+        'train', 'write', 'trace', 'plot', 'show', 'export', 'download', 'doctor']
 
 
 def test_it_stops_at_a_perplexity(program):

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import platform
+import re
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,13 +23,14 @@ import numpy
 import safetensors.numpy
 from mxnet import nd
 
-from .. import __version__, _checks, predict
+from .. import __version__, _checks, _files, predict
 from ..training import Trained
 from . import fused
 from .cells import CELLS, shape_of
 
 FORMAT = 'rnn_scratch checkpoint 2'
 EXPORTED = 'rnn_scratch export for PyTorch'     # a safetensors file, too: see export.py
+LARGEST, LARGEST_HEADER = 2 ** 31, 20_000_000     # bytes: 500 million numbers; a vocabulary of all of Unicode
 
 
 @dataclass(repr=False)
@@ -133,8 +135,9 @@ def save_checkpoint(path, checkpoint):
     Raises
     ------
     ValueError
-        The name does not end in .safetensors, the arrays do not fit the checkpoint's other values or hold a number
-        that is not finite, or a setting is nothing that JSON can write.
+        The name does not end in .safetensors; the arrays do not fit the checkpoint's other values, hold a number that
+        is not finite, or are too large; or another value is one that `load_checkpoint` refuses, or that JSON cannot
+        write. The message names it.
     OSError
         The file cannot be written.
     """
@@ -142,7 +145,8 @@ def save_checkpoint(path, checkpoint):
     _checks.check_suffix(path)
     arrays = {symbol: param.asnumpy() for symbol, param in zip(checkpoint.symbols, checkpoint.params)}
     _checks.check_arrays(path, checkpoint, checkpoint.shapes())
-    _checks.check_finite(path, arrays)
+    _checks.check_types(path, arrays, checkpoint.cell in CELLS)
+    _checks.check_finite(path, arrays, is_saved=False)
     entries = {
         'format': FORMAT,
         'epoch': checkpoint.epoch,
@@ -158,8 +162,11 @@ def save_checkpoint(path, checkpoint):
         'idx_to_char': checkpoint.idx_to_char,
         'random_state': checkpoint.random_state,
     }
+    _checks.check_json(path, entries)
+    _checks.check_entries(path, from_json(to_json(entries)))
     entries['sha256'] = checksum(entries, arrays)
     content = safetensors.numpy.save(arrays, {'rnn_scratch': to_json(entries)})
+    _checks.check_saved_size(path, len(content), LARGEST, header_length(content), LARGEST_HEADER)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path.resolve(), content)        # resolve: the file that a symbolic link points to, not the link
@@ -224,11 +231,22 @@ def checksum(entries, arrays):
 
 
 def to_json(entries):
-    """JSON with the characters as they are, so that a person can read the vocabulary."""
-    try:
-        return json.dumps(entries, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f'JSON cannot write the settings {entries["settings"]!r} of a checkpoint: {error}.') from error
+    """JSON with the characters as they are, so that a person can read the vocabulary.
+
+    But for half a surrogate pair, which UTF-8 does not have: the path of a corpus has one where its name is not UTF-8.
+    """
+    text = json.dumps(entries, ensure_ascii=False, allow_nan=False)
+    return re.sub('[\ud800-\udfff]', lambda half: f'\\u{ord(half.group()):04x}', text)
+
+
+def from_json(text):
+    """The other way round. A whole number of hundreds of digits, which takes Python long to read, becomes infinite."""
+    return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 300 else math.inf)
+
+
+def header_length(content):
+    """How long the JSON at the beginning of a safetensors file is: its first eight bytes say so."""
+    return int.from_bytes(content[:8], 'little')
 
 
 def number_to_json(number):
@@ -261,32 +279,34 @@ def load_checkpoint(path, ctx=None):
         It is not a checkpoint, it is damaged, or its parts do not fit together; the message says which.
     """
     path = Path(path)
-    _checks.check_is_checkpoint(path)
+    content = _files.read_file('checkpoint', path, LARGEST, 'a .safetensors file', check_head)
+    path = _checks.shown(path)
     try:
-        with safetensors.safe_open(path, 'numpy') as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
-            entries = json.loads(file.metadata()['rnn_scratch'])
+        arrays = safetensors.numpy.load(content)
+        header = from_json(content[8:8 + header_length(content)])
+        entries = from_json(header['__metadata__']['rnn_scratch'])
         kind = entries['format']
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f'{path} is not a checkpoint of rnn_scratch, or it is damaged ({error}): give a file that '
-                         'save_checkpoint wrote.') from error
+    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
+        _checks.refuse_checkpoint(path, error)
+    except (KeyError, TypeError):
+        _checks.refuse_checkpoint(path, 'it is a safetensors file of another program or an export, without vocabulary '
+                                        'and settings')
     _checks.check_not_exported(path, kind == EXPORTED)
-    if kind != FORMAT:
-        raise ValueError(f'{path} has the format {kind!r}, and this version of rnn_scratch reads {FORMAT!r}: use the '
-                         'version that wrote it.')
+    _checks.check_format(path, kind, FORMAT)
     _checks.check_entries(path, entries)
+    _checks.check_checksum(path, entries)
     sha256 = entries.pop('sha256')
-    if sorted(arrays) != sorted(entries['symbols']):
-        raise ValueError(f'{path} holds the arrays {sorted(arrays)}, but its metadata names {entries["symbols"]}.')
-    if checksum(entries, arrays) != sha256:
-        raise ValueError(f'{path} is damaged: its content does not have the checksum that it was saved with.')
-    _checks.check_not_empty_arrays(path, arrays)
+    _checks.check_symbols(path, arrays, entries['symbols'])
+    _checks.check_types(path, arrays, entries['cell'] in CELLS)
     checkpoint = Checkpoint(
-        [nd.array(arrays[symbol], ctx=ctx or mx.cpu(), dtype=arrays[symbol].dtype) for symbol in entries['symbols']],
-        [float(p) for p in entries['perplexities']], entries['idx_to_char'], entries['num_hiddens'], entries['cell'],
-        entries['engine'], entries['settings'], [float(p) for p in entries['held_out']],
-        to_random_state(entries['random_state']), tuple(entries['symbols']), entries['versions'])
+        [arrays[symbol] for symbol in entries['symbols']], [float(p) for p in entries['perplexities']],
+        entries['idx_to_char'], entries['num_hiddens'], entries['cell'], entries['engine'], entries['settings'],
+        [float(p) for p in entries['held_out']], to_random_state(entries['random_state']), tuple(entries['symbols']),
+        entries['versions'])
     _checks.check_arrays(path, checkpoint, checkpoint.shapes())
+    _checks.check_hash(path, checksum(entries, arrays), sha256)
+    _checks.check_finite(path, arrays, is_saved=True)
+    checkpoint.params = [nd.array(array, ctx=ctx or mx.cpu(), dtype=array.dtype) for array in checkpoint.params]
     for param in checkpoint.params:
         param.attach_grad()
     return checkpoint
@@ -294,11 +314,18 @@ def load_checkpoint(path, ctx=None):
 
 def is_exported(path):
     """Whether this is a model that `to_pytorch` wrote, and so no checkpoint; of a damaged file nobody knows."""
+    if not path.is_file():      # a pipe would never end
+        return False
     try:
         with safetensors.safe_open(path, 'numpy') as file:
             return json.loads(file.metadata()['rnn_scratch'])['format'] == EXPORTED
     except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError):
         return False
+
+
+def check_head(path, head, size):
+    """Whether a file begins like a checkpoint, before the rest is read."""
+    _checks.check_head(path, head, size, _files.kind_of(head), LARGEST_HEADER)
 
 
 def to_random_state(value):
