@@ -607,7 +607,7 @@ def main(argv=None):
     """Run one command; a mistake is one sentence on standard error."""
     from .beyond.run import StopSignals, stop_signals
     open_streams()
-    status, is_ours, stop = 0, True, StopSignals(once=False)
+    status, lost, stop = 0, None, StopSignals(once=False)
     try:
         with stop_signals(stop), warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: note(message)
@@ -616,12 +616,14 @@ def main(argv=None):
     except SystemExit as end:
         status = end.code
     except BaseException as error:
-        status, is_ours = why(error, stop), not (isinstance(error, OSError) and error.errno)
-    lost = lost_output()
-    if lost and (not status or not is_ours):
+        status = why(error, stop)
+        # What the system says of a file has the file's name with it; of a stream, no name.
+        lost = error if isinstance(error, OSError) and error.errno and error.filename is None else None
+    unwritten = lost_output()
+    if lost or unwritten and not status:
         # As with `… | head -1`, where whoever read has gone away and knows; or as on a full disk.
-        status = 1 if isinstance(lost, BrokenPipeError) else (
-            f'Standard output cannot be written ({lost.strerror}): send it to another place.')
+        status = 1 if isinstance(lost or unwritten, BrokenPipeError) else (
+            f'Standard output cannot be written ({(lost or unwritten).strerror}): send it to another place.')
     if status:
         sys.exit(status)
 

@@ -26,7 +26,7 @@ from rnn_scratch.beyond.run import Run
 
 # An epoch takes some milliseconds, and the files are large enough to be met half written.
 SETTINGS = ['--num-chars', '100', '--hidden', '64', '--batch-size', '2', '--num-steps', '10', '--holdout', '0.1']
-ROUNDS, LONGEST, PATIENCE = 200, 300, 120       # rounds; epochs of a run; seconds until a process counts as hanging
+ROUNDS, A_RUN, PATIENCE = 200, 8, 120       # rounds; how many of them a run has; seconds until a process hangs
 
 
 def start(folder, *arguments):
@@ -96,7 +96,7 @@ class Chain:
     def __init__(self, folder, seed=0):
         self.folder, self.generator, self.number, self.found = Path(folder), random.Random(seed), 0, {}
         self.counts = Counter()
-        self.new_run()
+        self.path = self.folder / 'none.safetensors'
 
     def new_run(self):
         """The engines and samplings in turn."""
@@ -129,11 +129,12 @@ class Chain:
     def round(self):
         """One fault; the name of it, and how far the run has come."""
         name = list(FAULTS)[self.number % len(FAULTS)]
-        self.number += 1
         before = self.load(self.path)
-        if before > LONGEST or self.path.parent.exists() and not before:
+        # A kill between the two files of the first save leaves the best epoch alone: that is no run to go on with.
+        if self.number % A_RUN == 0 or self.path.parent.exists() and not before:
             self.new_run()
             before = 0
+        self.number += 1
         where = ['--resume', self.path] if before else [*self.flags, '--out', self.path.parent]
         process = start(self.folder, *where, '--pred-period', 1, '--pred-len', 1, '--save-every', 1)
         is_early, printed = self.generator.random() < 0.2, ''

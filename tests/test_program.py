@@ -127,7 +127,7 @@ def test_two_hash_seeds_print_the_same_lines(run):
     (['--holdout', '0.0001'], 'holds out 1 characters'),
     (['--patience', '3'], '--patience looks at held-out text'),
     (['--resume', 'nowhere.safetensors'], 'The checkpoint nowhere.safetensors does not exist'),
-    (['--resume', 'a.safetensors', '--out', 'b'], 'leave --out out'),
+    (['--resume', 'a.safetensors', '--out', 'b'], 'leave --out b out'),
 ])
 def test_a_mistake_is_one_sentence(program, tmp_path, flags, message):
     result = program('train', *flags)

@@ -359,15 +359,16 @@ def locked(folder):
         Another process trains there, or nothing can be written there.
     """
     path = folder / '.lock'
-    with writing_into(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        file, other = take(path)
-    with file:
+    with contextlib.ExitStack() as stack:
+        with writing_into(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            file, other = take(path)
+            stack.enter_context(file)
+            if other is None:
+                stack.callback(path.unlink)     # before the file is closed, which ends the lock
+                os.write(file.fileno(), str(os.getpid()).encode())
         _checks.check_no_other_process(folder, other)
-        try:
-            yield
-        finally:
-            path.unlink()
+        yield
 
 
 def take(path):
@@ -385,8 +386,6 @@ def take(path):
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 file.truncate(0)
-                file.write(str(os.getpid()))
-                file.flush()
                 return file, None
         file.close()        # the process that had it has removed it in the meantime: try again
 
