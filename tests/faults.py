@@ -8,6 +8,7 @@ good checkpoint must load, and be, to the bit, what a run has after so many epoc
 """
 import argparse
 import hashlib
+import os
 import random
 import re
 import resource
@@ -29,12 +30,19 @@ SETTINGS = ['--num-chars', '100', '--hidden', '64', '--batch-size', '2', '--num-
 ROUNDS, A_RUN, PATIENCE = 200, 8, 120       # rounds; how many of them a run has; seconds until a process hangs
 
 
+def receive_all():
+    """A shell lets what runs in the background ignore Ctrl-C and Ctrl-\\: here they are to be received."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(folder, *arguments):
-    """A training run in a process of its own, which receives Ctrl-C even where the tests run in the background."""
+    """A training run in a process of its own."""
     return subprocess.Popen(
         [sys.executable, '-m', 'rnn_scratch', 'train', *map(str, arguments), '--epochs', str(10 ** 6)], cwd=folder,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding='utf-8', errors='replace',
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+        preexec_fn=receive_all, env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONIOENCODING': 'utf-8'})
 
 
 # What happens to a process.
@@ -136,18 +144,21 @@ class Chain:
             before = 0
         self.number += 1
         where = ['--resume', self.path] if before else [*self.flags, '--out', self.path.parent]
-        process = start(self.folder, *where, '--pred-period', 1, '--pred-len', 1, '--save-every', 1)
-        is_early, printed = self.generator.random() < 0.2, ''
-        if is_early:        # while it starts
-            time.sleep(self.generator.uniform(0, 1))
-        else:
-            while 'epoch' not in printed:
-                line = process.stdout.readline()
-                assert line, process.stderr.read()
-                printed += line
-            time.sleep(self.generator.uniform(0, 0.3))
-        FAULTS[name](process, self.generator)
-        rest, errors = process.communicate(timeout=PATIENCE)
+        with start(self.folder, *where, '--pred-period', 1, '--pred-len', 1, '--save-every', 1) as process:
+            try:
+                is_early, printed = self.generator.random() < 0.2, ''
+                if is_early:        # while it starts
+                    time.sleep(self.generator.uniform(0, 1))
+                else:
+                    while 'epoch' not in printed:
+                        line = process.stdout.readline()
+                        assert line, process.stderr.read()
+                        printed += line
+                    time.sleep(self.generator.uniform(0, 0.3))
+                FAULTS[name](process, self.generator)
+                rest, errors = process.communicate(timeout=PATIENCE)
+            finally:
+                process.kill()
         self.check(name, is_early, before, process.returncode, printed + (rest or ''), errors)
         self.counts[name] += 1
         return name, self.load(self.path)

@@ -29,6 +29,16 @@ STATUS = {number: 128 + number for number in STOP_SIGNALS}
 SIGNALS = pytest.mark.parametrize('number', STOP_SIGNALS, ids=lambda number: number.name)
 
 
+@pytest.fixture(autouse=True)
+def signals():
+    """As they are in a terminal, also where the tests run in the background."""
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    faults.receive_all()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def at_epoch(monkeypatch):
     """Let a function run in the middle of an epoch, after its steps and before it counts as trained."""

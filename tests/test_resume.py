@@ -14,6 +14,7 @@ from rnn_scratch.beyond.checkpoint import Checkpoint, load_checkpoint, save_chec
 import mxnet as mx
 import numpy as np
 import pytest
+from faults import receive_all
 
 SMALL = ['--num-chars', '1000', '--hidden', '16', '--batch-size', '4', '--num-steps', '10', '--holdout', '0.1',
          '--pred-period', '5', '--pred-len', '10']
@@ -24,7 +25,7 @@ def start(folder, *arguments):
     return subprocess.Popen([sys.executable, '-m', 'rnn_scratch', 'train', *map(str, arguments)], cwd=folder,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding='utf-8',
                             env={**os.environ, 'PYTHONIOENCODING': 'utf-8', 'PYTHONUNBUFFERED': '1'},
-                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+                            preexec_fn=receive_all)
 
 
 def finish(process, returncode=0):
@@ -202,6 +203,7 @@ def test_a_run_that_has_reached_its_end_is_not_resumed_for_nothing(program, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.cases(200)
 def test_two_hundred_kills(tmp_path):
     """A process that only saves, a larger model: the file is at every moment one that was saved whole."""
     program = '''if True:
