@@ -80,6 +80,19 @@ def at_least(lowest, most=None):
     return whole
 
 
+def song(text):
+    """What was typed in UTF-8, also where the language settings of the terminal say something else."""
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        pass
+    try:
+        return os.fsencode(text).decode('utf-8')
+    except UnicodeDecodeError:
+        raise argparse.ArgumentTypeError(f'{text!a} is not a text in UTF-8') from None
+
+
 def path(text):
     """The name of a file or folder to write to."""
     try:
@@ -144,7 +157,7 @@ def add_train(commands):
                        help='print after every so many epochs (default: 50)')
     shown.add_argument('--pred-len', type=at_least(0, LONGEST_SONG), default=50,
                        help='how many characters to write after a prefix (default: 50)')
-    shown.add_argument('--prefix', action='append', metavar='TEXT',
+    shown.add_argument('--prefix', type=song, action='append', metavar='TEXT',
                        help='how a song begins; may be given several times (default: 分开 and 不分开, or how the text '
                             'begins where it does not have these)')
     kept = parser.add_argument_group('what is kept')
@@ -162,8 +175,8 @@ def add_write(commands):
                                  epilog='Name the model before --temperature, which takes all that follows.')
     parser.set_defaults(run=write)
     add_model(parser)
-    parser.add_argument('--prefix', help='how the song begins (default: 分开, or one character that the model knows '
-                                         'where it does not know these)')
+    parser.add_argument('--prefix', type=song, help='how the song begins (default: 分开, or a character that the '
+                                                    'model knows where it does not know these)')
     parser.add_argument('--num-chars', type=at_least(0, LONGEST), default=200,
                         help='how many characters to write after it (default: 200)')
     parser.add_argument('--temperature', type=not_negative, nargs='+', default=[0.8],
@@ -185,7 +198,7 @@ def add_trace(commands):
         description='Walk through predict_rnn, one character at a time, with a model that has learnt nothing yet.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.set_defaults(run=trace)
-    parser.add_argument('--prefix', default='分开', help='the given beginning')
+    parser.add_argument('--prefix', type=song, default='分开', help='the given beginning')
     parser.add_argument('--num-chars', type=at_least(0, 1000), default=10,
                         help='how many characters to predict after it')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same parameters')
@@ -203,8 +216,8 @@ def add_plot(commands):
                         help='where it goes; the ending of the name is its kind (default: training.png or hidden.png, '
                              'with a number if that is taken)')
     parser.add_argument('--hidden', action='store_true', help='draw the hidden units (of the last of the models)')
-    parser.add_argument('--text', metavar='LINE', help='with --hidden: the line to read (default: 分开 and the 30 '
-                        'characters that the model writes after it)')
+    parser.add_argument('--text', type=song, metavar='LINE', help='with --hidden: the line to read (default: how '
+                        'a song of the model begins: 分开, and the 30 characters that it writes after it)')
     parser.add_argument('--units', type=at_least(1),
                         help='with --hidden: how many units to show, those that change most (default: 40)')
 
@@ -584,7 +597,7 @@ def open_streams():
 def why(error, stop):
     """The exit status of a command that an exception ended or, as for `sys.exit`, the sentence to end with."""
     if stop.number or isinstance(error, KeyboardInterrupt):
-        note('stopped')
+        note('\nstopped' if sys.stderr.isatty() else 'stopped')        # a terminal may be in the middle of a line
         return 128 + (stop.number or signal.SIGINT)
     if isinstance(error, MemoryError):
         return 'There is not enough memory for this: take a smaller text or model.'

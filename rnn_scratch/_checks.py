@@ -298,7 +298,8 @@ def check_name(path):
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        raise ValueError(f'The name {str(path)!r} is not in UTF-8: give the file or folder another name.') from None
+        raise ValueError(f'The name {str(path)!r} is not in UTF-8: give the file or folder another name or, if it is, '
+                         'set PYTHONUTF8=1.') from None
 
 
 def check_no_other_process(folder, process):

@@ -160,7 +160,9 @@ def test_a_bad_flag_is_named(program, flags, message):
     ('train', ['--pred-len', '1000000000'], "argument --pred-len: '1000000000' is not a whole number from 0 to 10,000"),
     ('train', ['--num-chars', '-1'], "argument --num-chars: '-1' is not a whole number of 0 or more"),
     ('train', ['--out', 'a\udcff'], "argument --out: The name 'a\\udcff' is not in UTF-8: give the file or folder "
-                                    'another name.'),
+                                    'another name or, if it is, set PYTHONUTF8=1.'),
+    ('train', ['--prefix', '\udcff'], "argument --prefix: '\\udcff' is not a text in UTF-8"),
+    ('write', ['--prefix', '\udcff'], "argument --prefix: '\\udcff' is not a text in UTF-8"),
     ('write', ['--num-chars', '1000000000'],
      "argument --num-chars: '1000000000' is not a whole number from 0 to 1,000,000"),
     ('write', ['--temperature', '0.5', '-1'], 'argument --temperature: -1 is below 0'),
@@ -234,6 +236,13 @@ def test_songs_that_are_kept_are_not_too_long(program, trained):
     for flags in [['--copied'], ['--temperature', 1, 2]]:
         result = program('write', '--num-chars', 10_001, *flags)
         assert result.returncode == 1 and '--num-chars 10001 is too many' in result.stderr
+
+
+def test_a_prefix_where_the_locale_knows_no_chinese(run, trained):
+    """The bytes are those that were typed, and Python holds them for something else than characters."""
+    result = run('-m', 'rnn_scratch', 'write', trained, '--prefix', '不分开', '--num-chars', 0, LC_ALL='C',
+                 PYTHONUTF8='0', PYTHONCOERCECLOCALE='0')
+    assert (result.returncode, result.stdout) == (0, '不分开\n'), result.stderr
 
 
 def test_what_is_typed_is_no_text(run, trained):
