@@ -281,11 +281,11 @@ def train_all(args, runs):
                 if isinstance(error, KeyboardInterrupt) or run.stop.number:
                     sys.exit(128 + (run.stop.number or signal.SIGINT))
                 raise
-        print(run.outcome())
+        say(run.outcome())
     from .beyond.pictures import free_name, plot_training
     picture = free_name(runs[0].path.with_name('training.png'))
     plot_training([(run.path.stem, run.last) for run in runs], picture)
-    print(f'picture in {picture}')
+    say(f'picture in {picture}')
 
 
 def new_runs(args):

@@ -291,6 +291,16 @@ def test_training_ends_saved_when_its_output_cannot_be_written(program, tmp_path
                          if stream is full else [])
 
 
+def test_where_the_model_is_is_said_in_any_case(program, tmp_path, at_epoch, monkeypatch):
+    """Standard output is full when all is done."""
+    with full() as output:
+        at_epoch(3, lambda: monkeypatch.setattr(sys, 'stdout', output))
+        result = program('train', *SMALL, '--epochs', 3)
+    lines = result.stderr.splitlines()
+    assert result.returncode == 1 and lines[0].startswith('saved to here/random.safetensors: epoch 3, perplexity ')
+    assert lines[1] == 'picture in here/training.png' and lines[2].startswith('Standard output cannot be written')
+
+
 def test_training_goes_on_without_a_standard_output(into, tmp_path):
     """Closed from the start, it is as /dev/null: who started the program knows."""
     result = into(closed, 'train', *SMALL, '--epochs', 3, '--pred-period', 1)
@@ -438,7 +448,7 @@ def test_no_room_for_runs(program, tmp_path):
     result = program('train', *SMALL[:-2], '--epochs', 1)
     assert result.returncode == 1
     sentence, = result.stderr.splitlines()
-    assert sentence == 'Nothing can be written into the folder runs (File exists): choose another one with --out.'
+    assert sentence.startswith('Nothing can be written into the folder runs (File exists): choose another one')
 
 
 # Two processes

@@ -331,7 +331,7 @@ def test_a_folder_that_cannot_be_written_to_is_found_first(program, tmp_path, mo
     result = program('train', *SMALL, '--epochs', 1, '--out', 'locked')
     assert result.returncode == 1 and 'epoch' not in result.stdout
     assert result.stderr == ('Nothing can be written into the folder locked (Permission denied): choose another one '
-                             'with --out.\n')
+                             'with --out, or make this one writable.\n')
 
 
 def test_help_names_every_flag_of_the_chapter(program):

@@ -365,7 +365,7 @@ def locked(folder):
             file, other = take(path)
             stack.enter_context(file)
             if other is None:
-                stack.callback(path.unlink)     # before the file is closed, which ends the lock
+                stack.callback(path.unlink, missing_ok=True)    # before the file is closed, which ends the lock
                 os.write(file.fileno(), str(os.getpid()).encode())
         _checks.check_no_other_process(folder, other)
         yield
@@ -397,7 +397,7 @@ def writing_into(folder):
         yield
     except OSError as error:
         raise OSError(f'Nothing can be written into the folder {folder} ({error.strerror}): choose another one with '
-                      '--out.') from error
+                      '--out, or make this one writable.') from error
 
 
 def memory_bytes():
