@@ -23,7 +23,8 @@ KINDS = [
     ('Ctrl-C, SIGTERM, SIGHUP or Ctrl-\\ while it trains, once or many times',
      'the last whole epoch is saved; a line says where, and the command to go on', [
          r'test_faults.py::test_a_signal_(in_the_middle|inside|while)', 'test_faults.py::test_signals_that_do_not_end',
-         'test_faults.py::test_in_the_background', r'test_resume.py::test_bit_by_bit\[(Ctrl|SIG)']),
+         'test_faults.py::test_in_the_background', 'test_faults.py::test_the_terminal',
+         r'test_resume.py::test_bit_by_bit\[(Ctrl|SIG)']),
     ('the same in another command, or while the program starts', 'the word `stopped`', [
         'test_faults.py::test_a_signal_in_each_command', 'test_faults.py::test_ctrl_c']),
     ('kill -9', 'the epoch that was saved last is there, whole', [

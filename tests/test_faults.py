@@ -12,6 +12,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 from rnn_scratch.beyond import fused
@@ -217,6 +218,27 @@ def test_in_the_background_training_ignores_what_it_was_told_to_ignore(program, 
     finally:
         signal.signal(signal.SIGHUP, before)
     assert result.returncode == 0 and len(saved(tmp_path)) == 3
+
+
+def test_the_terminal_is_closed(tmp_path):
+    """The system sends SIGHUP, and whatever is printed from then on fails: the lines and the progress bar."""
+    ours, theirs = os.openpty()
+
+    def own_it():
+        faults.receive_all()
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'rnn_scratch', 'train', *map(str, SMALL), '--epochs', '1000000', '--pred-period', '1'],
+        cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=own_it)
+    os.close(theirs)
+    received = b''
+    while b'epoch 3,' not in received:
+        received += os.read(ours, 4096)
+    os.close(ours)
+    assert process.wait(60) == 129 and len(saved(tmp_path)) >= 3
+    assert sorted(path.name for path in (tmp_path / 'here').iterdir()) == ['random-best.safetensors',
+                                                                           'random.safetensors']
 
 
 # Standard output
