@@ -246,19 +246,15 @@ def add_model(parser):
 # train
 
 def train(args):
-    """One run for each sampling, or the one that is resumed. The folder is locked before a file of it is looked at."""
+    """One run for each sampling, or the one that is resumed, in a folder that no other process trains in."""
     from .beyond.run import locked, new_folder
-    if args.resume:
-        check_resume(args)
-        with locked(args.resume.resolve().parent):
-            train_all(args, [resumed_run(args)])
-    else:
-        runs = new_runs(args)
+    runs = [resumed_run(args)] if args.resume else new_runs(args)
+    if not args.resume:
         folder = args.out or new_folder()
         for run in runs:
             run.path = folder / f'{run.settings["sampling"]}.safetensors'
-        with locked(folder):
-            train_all(args, runs)
+    with locked(runs[0].path.parent):
+        train_all(args, runs)
 
 
 def train_all(args, runs):
@@ -301,21 +297,16 @@ def new_runs(args):
     return runs
 
 
-def check_resume(args):
-    from ._checks import check_is_checkpoint
-    if args.out:
-        raise ValueError(f'A resumed run is saved where it was: leave --out {args.out} out.')
-    if args.resume.stem.endswith('-best'):
-        raise ValueError(f'{args.resume} is the best epoch of a run and would be overwritten by the last: copy it to '
-                         'another name and resume the copy.')
-    check_is_checkpoint(args.resume)
-
-
 def resumed_run(args):
     """The run that a checkpoint is from, with its settings; of these a flag may change the engine only."""
     from ._checks import check_can_resume, check_same_settings
     from .beyond.checkpoint import load_checkpoint
     from .beyond.run import Run
+    if args.out:
+        raise ValueError(f'A resumed run is saved where it was: leave --out {args.out} out.')
+    if args.resume.stem.endswith('-best'):
+        raise ValueError(f'{args.resume} is the best epoch of a run and would be overwritten by the last: copy it to '
+                         'another name and resume the copy.')
     saved = load_checkpoint(args.resume, d2l.try_gpu())
     flags = {name_of(flag) for flag, *_ in SETTINGS}
     given = {name: value for name, value in vars(args).items() if name in flags}

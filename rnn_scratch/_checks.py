@@ -308,6 +308,13 @@ def check_no_other_process(folder, process):
                       'it has ended, or choose another folder with --out.')
 
 
+def check_unchanged(path, now, before):
+    """Another process may have saved its last epoch between our reading and our lock."""
+    if now.perplexities != before.perplexities:
+        raise ValueError(f'{path} was saved by another process in this moment, with {now.epoch} epochs in place of '
+                         f'{before.epoch}: run the command again.')
+
+
 def check_not_enough(path, flag):
     if flag:
         raise ValueError(f'{path} has reached {flag} already, so there is nothing to train: leave that out, or give '

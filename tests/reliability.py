@@ -51,6 +51,7 @@ KINDS = [
          'test_pictures.py::test_a_picture_is_written_whole']),
     ('two processes in one folder, or for one file', 'a sentence with the number of the other process', [
         'test_faults.py::test_two_processes', 'test_faults.py::test_a_lock_that', 'test_faults.py::test_a_file_system',
+        'test_faults.py::test_a_neighbour',
         'test_checkpoint.py::test_two_processes', 'test_pictures.py::test_of_many_at_once',
         'test_pictures.py::test_a_file_that_comes']),
     ('a name that is taken', 'a sentence, or another name; nothing is overwritten', [

@@ -489,6 +489,25 @@ def test_two_processes_do_not_train_in_one_folder(program, tmp_path):
     assert program('train', '--resume', 'here/random.safetensors', '--epochs', 2).returncode == 0
 
 
+def test_a_neighbour_that_saves_while_its_file_is_read(program, tmp_path, monkeypatch):
+    """It ends between our reading and our lock, with two epochs more: they are not overwritten."""
+    program('train', *SMALL, '--epochs', 1)
+    from rnn_scratch.beyond.run import Run
+    resume = Run.resume
+
+    def resume_late(*arguments):
+        run = resume(*arguments)
+        monkeypatch.setattr(Run, 'resume', resume)
+        assert subprocess.call([sys.executable, '-m', 'rnn_scratch', 'train', '--resume', 'here/random.safetensors',
+                                '--epochs', '3']) == 0
+        return run
+    monkeypatch.setattr(Run, 'resume', resume_late)
+    result = program('train', '--resume', 'here/random.safetensors', '--epochs', 2)
+    sentence, = result.stderr.splitlines()
+    assert result.returncode == 1 and 'with 3 epochs in place of 1: run the command again' in sentence
+    assert len(saved(tmp_path)) == 3
+
+
 def test_a_lock_dies_with_its_process(run, program, tmp_path):
     """It is the system's; the file that stays behind says nothing."""
     result = run('-c', 'import os; from pathlib import Path; from rnn_scratch.beyond.run import locked\n'

@@ -165,10 +165,13 @@ class Run:
         Raises
         ------
         OSError, ValueError
-            There is no room for them in the folder; of a new run, a file is in the way.
+            There is no room for them in the folder; of a new run, a file is in the way; of a resumed one, the file has
+            changed since it was read.
         """
         if self.last is None:
             _checks.check_free(self.path, self.best_path())
+        else:
+            _checks.check_unchanged(self.path, load_checkpoint(self.path), self.saved)
         # The best model, the last one, and the new one that takes the place of either.
         num_files, size = 3 if self.last is None else 1, 4 * self.size() + 100_000
         try:
