@@ -176,9 +176,10 @@ class Chain:
         # Of kill -9 and of a full disk, the epoch that is printed may be the one whose file is being written.
         slack = name.startswith('kill') or name == 'full disk'
         assert not shown or after >= shown[-1] - slack, said
-        stopped = re.search(r'stopped after epoch (\d+)(?: and saved|.*; epoch (\d+) is in)', printed + errors)
+        stopped = re.search(r'stopped after epoch (\d+)(?: and saved|.*; epoch (\d+) is in|.*; (no epoch) before)',
+                            printed + errors)
         if stopped:
-            assert after == int(stopped[2] or stopped[1]), said
+            assert after == (0 if stopped[3] else int(stopped[2] or stopped[1])), said
         else:
             assert name.startswith('kill') or is_early or not shown, said
         if name == 'full disk' and not is_early:
