@@ -274,9 +274,10 @@ def train_all(args, runs):
             except BaseException as error:
                 say(how_it_ended(args, run, runs, can_go_on=not isinstance(error, FloatingPointError)))
                 # MXNet turns an exception inside `nd.array` into a TypeError, KeyboardInterrupt as well.
-                if isinstance(error, KeyboardInterrupt) or run.stop.number:
-                    sys.exit(128 + (run.stop.number or signal.SIGINT))
-                raise
+                if not run.stop.number:
+                    raise
+            if run.stop.number:
+                sys.exit(128 + run.stop.number)
         say(run.outcome())
     from .beyond.pictures import free_name, plot_training
     picture = free_name(runs[0].path.with_name('training.png'))
@@ -616,7 +617,12 @@ def main(argv=None):
         with stop_signals(stop), warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: note(message)
             args = parse_arguments(argv)
-            args.run(args)
+            try:
+                args.run(args)
+            except BaseException:
+                if not stop.number:
+                    raise
+            stop.check()        # out here, the exception and what it held are gone
     except SystemExit as end:
         status = end.code
     except BaseException as error:

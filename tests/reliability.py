@@ -22,11 +22,13 @@ PAGE = ROOT / 'docs/reliability.md'
 KINDS = [
     ('Ctrl-C, SIGTERM, SIGHUP or Ctrl-\\ while it trains, once or many times',
      'the last whole epoch is saved; a line says where, and the command to go on', [
-         r'test_faults.py::test_a_signal_(in_the_middle|inside|while)', 'test_faults.py::test_signals_that_do_not_end',
+         r'test_faults.py::test_a_signal_(in_the_middle|inside|while)', 'test_faults.py::test_signals_among',
+         'test_faults.py::test_signals_that_do_not_end',
          'test_faults.py::test_in_the_background', 'test_faults.py::test_the_terminal',
          r'test_resume.py::test_bit_by_bit\[(Ctrl|SIG)']),
     ('the same in another command, or while the program starts', 'the word `stopped`', [
-        'test_faults.py::test_a_signal_in_each_command', 'test_faults.py::test_ctrl_c']),
+        'test_faults.py::test_a_signal_in_each_command', 'test_faults.py::test_ctrl_c',
+        'test_faults.py::test_an_array']),
     ('kill -9', 'the epoch that was saved last is there, whole', [
         r'test_resume.py::test_bit_by_bit\[kill', 'test_resume.py::test_two_hundred_kills',
         'test_faults.py::test_a_lock_dies']),

@@ -4,8 +4,10 @@ Nothing that was trained is lost, and there is a sentence. The rounds at random 
 """
 import contextlib
 import fcntl
+import gc
 import io
 import os
+import random
 import re
 import resource
 import shlex
@@ -13,6 +15,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 
 from rnn_scratch.beyond import fused
@@ -140,6 +143,45 @@ def test_a_signal_while_an_object_is_deleted(program, tmp_path, at_epoch, number
     result = program('train', *SMALL, '--epochs', 9)
     assert result.returncode == STATUS[number] and result.stderr == ''
     assert saved(tmp_path) == done[:2]
+
+
+@pytest.mark.slow
+@pytest.mark.cases(300)
+def test_signals_among_small_arrays(program, tmp_path, monkeypatch):
+    """Python is deleting an array much of the time, and the epoch has no end that a signal could wait for."""
+    generator, swallowed, receive = random.Random(14), [], StopSignals.swallowed
+
+    def endless_epoch(*arguments):
+        threading.Timer(generator.uniform(0, 0.01), os.kill, [os.getpid(), signal.SIGINT]).start()
+        while True:
+            nd.zeros(8)
+    monkeypatch.setattr(fused, 'train_epoch', endless_epoch)
+    monkeypatch.setattr(StopSignals, 'swallowed', lambda stop, what: swallowed.append(what) or receive(stop, what))
+    for number in range(300):
+        result = program('train', *SMALL, '--out', number)
+        assert result.returncode == 130 and result.stderr == ''
+    print(f'{len(swallowed)} of 300 came while an object was deleted')
+
+
+@pytest.mark.parametrize('command', ['train', 'write'])
+def test_an_array_that_is_left_half_made(program, tmp_path, monkeypatch, at_epoch, command):
+    """Its deletion fails, which Python would show, at whatever time the exception that holds it is forgotten."""
+    class HalfMade:
+        def __del__(self):
+            raise AttributeError("'NDArray' object has no attribute 'handle'")
+
+    def interrupted(*arguments, **keywords):
+        half_made = HalfMade()
+        signal.raise_signal(signal.SIGINT)
+        return half_made
+    at_epoch(1, interrupted)
+    monkeypatch.setattr('rnn_scratch.beyond.checkpoint.load_checkpoint', interrupted)
+    shown = []
+    monkeypatch.setattr(sys, 'unraisablehook', shown.append)
+    result = program(*{'train': ['train', *SMALL], 'write': ['write', 'a.safetensors']}[command])
+    assert result.returncode == 130 and result.stderr == {'train': '', 'write': 'stopped\n'}[command]
+    gc.collect()
+    assert not shown
 
 
 def test_what_else_python_ignores_is_still_shown(capsys):

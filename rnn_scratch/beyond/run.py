@@ -313,10 +313,13 @@ class StopSignals:
             raise KeyboardInterrupt
 
     def swallowed(self, unraisable):
-        """Python calls this where it cannot raise an exception, as in `__del__`: raise it a moment later."""
+        """Python calls this where it cannot raise an exception, as in `__del__`: raise it a moment later.
+
+        After a signal, other exceptions there are those of arrays that it left half made.
+        """
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
             signal.setitimer(signal.ITIMER_REAL, 0.01)
-        else:
+        elif self.number is None:
             sys.__unraisablehook__(unraisable)
 
     def check(self):
