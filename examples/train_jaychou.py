@@ -5,13 +5,12 @@
 """
 import random
 import sys
-import time
-from pathlib import Path
 
 import rnn_scratch as d2l
 from rnn_scratch.beyond import fused as engine  # or `import rnn_scratch as engine`, the chapter's own operators
 from rnn_scratch.beyond.checkpoint import Checkpoint, save_checkpoint
 from rnn_scratch.beyond.pictures import plot_training
+from rnn_scratch.beyond.run import new_folder
 
 import mxnet as mx
 from mxnet import nd
@@ -50,7 +49,7 @@ print(d2l.predict_rnn('分开', 10, d2l.rnn, get_params(), d2l.init_rnn_state, n
 # (五) and (六) are in the functions that train. (七) The chapter's settings, random sampling, then consecutive sampling
 num_steps, batch_size, lr, clipping_theta = 35, 32, 1e2, 1e-2
 pred_period, pred_len, prefixes = 50, 50, ['分开', '不分开']   # a song every 50 epochs
-folder = Path('runs', time.strftime('%Y%m%d-%H%M%S'))
+folder = new_folder()       # under runs/, with the time as its name
 models = []
 for name, is_random_iter in [('random', True), ('consecutive', False)]:
     print(name, 'sampling')

@@ -17,7 +17,11 @@ from pathlib import Path
 
 import rnn_scratch as d2l
 
+from ._checks import check_name
+
 COLUMN = 26     # cells of the terminal; a Chinese character takes two
+LONGEST_SONG = 10_000       # characters that are kept until the song is whole
+LONGEST = 1_000_000         # characters that are printed one by one
 
 def finite(text):
     try:
@@ -33,6 +37,15 @@ def positive(text):
     number = finite(text)
     if number <= 0:
         raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    if not 1e-37 < number < 3e38:       # beyond these, a number of 32 bits is 0 or infinite
+        raise argparse.ArgumentTypeError(f'{text} is not from 1e-37 to 3e38')
+    return number
+
+
+def not_negative(text):
+    number = finite(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f'{text} is below 0')
     return number
 
 
@@ -47,16 +60,46 @@ def part(text):
     return number
 
 
-def at_least(lowest):
+def probability(text):
+    number = finite(text)
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a probability, above 0 and at most 1')
+    return number
+
+
+def at_least(lowest, most=None):
     def whole(text):
         try:
             number = int(text)
         except ValueError:
             number = None
-        if number is None or number < lowest:
-            raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of {lowest} or more')
+        if number is None or number < lowest or most is not None and number > most:
+            bounds = f'of {lowest} or more' if most is None else f'from {lowest} to {most:,}'
+            raise argparse.ArgumentTypeError(f'{text!r} is not a whole number {bounds}')
         return number
     return whole
+
+
+def song(text):
+    """What was typed in UTF-8, also where the language settings of the terminal say something else."""
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        pass
+    try:
+        return os.fsencode(text).decode('utf-8')
+    except UnicodeDecodeError:
+        raise argparse.ArgumentTypeError(f'{text!a} is not a text in UTF-8') from None
+
+
+def path(text):
+    """The name of a file or folder to write to."""
+    try:
+        check_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return Path(text)
 
 
 # What a model is trained with: flag, type, the chapter's value, help. A resumed run has these from its checkpoint.
@@ -112,12 +155,13 @@ def add_train(commands):
     shown = parser.add_argument_group('what is shown')
     shown.add_argument('--pred-period', type=at_least(1), default=50,
                        help='print after every so many epochs (default: 50)')
-    shown.add_argument('--pred-len', type=at_least(0), default=50,
+    shown.add_argument('--pred-len', type=at_least(0, LONGEST_SONG), default=50,
                        help='how many characters to write after a prefix (default: 50)')
-    shown.add_argument('--prefix', action='append', metavar='TEXT',
-                       help='how a song begins; may be given several times (default: 分开 and 不分开)')
+    shown.add_argument('--prefix', type=song, action='append', metavar='TEXT',
+                       help='how a song begins; may be given several times (default: 分开 and 不分开, or how the text '
+                            'begins where it does not have these)')
     kept = parser.add_argument_group('what is kept')
-    kept.add_argument('--out', type=Path, metavar='FOLDER',
+    kept.add_argument('--out', type=path, metavar='FOLDER',
                       help='where models and picture go (default: a new folder under runs/)')
     kept.add_argument('--save-every', type=at_least(1), default=50, metavar='EPOCHS',
                       help='save after every so many epochs, besides at the end (default: 50)')
@@ -131,16 +175,17 @@ def add_write(commands):
                                  epilog='Name the model before --temperature, which takes all that follows.')
     parser.set_defaults(run=write)
     add_model(parser)
-    parser.add_argument('--prefix', default='分开', help='how the song begins (default: 分开)')
-    parser.add_argument('--num-chars', type=at_least(0), default=200,
+    parser.add_argument('--prefix', type=song, help='how the song begins (default: 分开, or a character that the '
+                                                    'model knows where it does not know these)')
+    parser.add_argument('--num-chars', type=at_least(0, LONGEST), default=200,
                         help='how many characters to write after it (default: 200)')
-    parser.add_argument('--temperature', type=finite, nargs='+', default=[0.8],
+    parser.add_argument('--temperature', type=not_negative, nargs='+', default=[0.8],
                         help="how bold to be: 0 is greedy, 1 the model's own distribution; several stand side by side "
                              '(default: 0.8)')
-    parser.add_argument('--top-k', type=int, help='pick among the k most probable characters only')
-    parser.add_argument('--top-p', type=float,
+    parser.add_argument('--top-k', type=at_least(1), help='pick among the k most probable characters only')
+    parser.add_argument('--top-p', type=probability,
                         help='pick among the most probable characters that reach this probability together')
-    parser.add_argument('--seed', type=int, help='the same seed gives the same song')
+    parser.add_argument('--seed', type=at_least(0), help='the same seed gives the same song')
     parser.add_argument('--copied', action='store_true',
                         help='say how much of the song stands word for word in the text that the model was trained on, '
                              'and show it in colour on a terminal')
@@ -153,8 +198,9 @@ def add_trace(commands):
         description='Walk through predict_rnn, one character at a time, with a model that has learnt nothing yet.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.set_defaults(run=trace)
-    parser.add_argument('--prefix', default='分开', help='the given beginning')
-    parser.add_argument('--num-chars', type=at_least(0), default=10, help='how many characters to predict after it')
+    parser.add_argument('--prefix', type=song, default='分开', help='the given beginning')
+    parser.add_argument('--num-chars', type=at_least(0, 1000), default=10,
+                        help='how many characters to predict after it')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same parameters')
 
 
@@ -166,13 +212,13 @@ def add_plot(commands):
     parser.set_defaults(run=plot)
     parser.add_argument('models', nargs='*', type=Path, metavar='MODEL',
                         help='the .safetensors files (default: those of the newest folder under runs/)')
-    parser.add_argument('-o', '--output', type=Path, metavar='PICTURE',
+    parser.add_argument('-o', '--output', type=path, metavar='PICTURE',
                         help='where it goes; the ending of the name is its kind (default: training.png or hidden.png, '
                              'with a number if that is taken)')
     parser.add_argument('--hidden', action='store_true', help='draw the hidden units (of the last of the models)')
-    parser.add_argument('--text', metavar='LINE', help='with --hidden: the line to read (default: 分开 and the 30 '
-                        'characters that the model writes after it)')
-    parser.add_argument('--units', type=at_least(1), default=40,
+    parser.add_argument('--text', type=song, metavar='LINE', help='with --hidden: the line to read (default: how '
+                        'a song of the model begins: 分开, and the 30 characters that it writes after it)')
+    parser.add_argument('--units', type=at_least(1),
                         help='with --hidden: how many units to show, those that change most (default: 40)')
 
 
@@ -221,33 +267,43 @@ def add_model(parser):
 # train
 
 def train(args):
-    """One run for each sampling, or the one that is resumed."""
-    from .beyond.run import SAMPLINGS, new_folder
+    """One run for each sampling, or the one that is resumed, in a folder that no other process trains in."""
+    from .beyond.run import locked, new_folder
     runs = [resumed_run(args)] if args.resume else new_runs(args)
     if not args.resume:
         folder = args.out or new_folder()
         for run in runs:
             run.path = folder / f'{run.settings["sampling"]}.safetensors'
+    with locked(runs[0].path.parent):
+        train_all(args, runs)
+
+
+def train_all(args, runs):
+    """Train them, one after the other, and draw the picture."""
+    from .beyond.run import PREFIXES, SAMPLINGS, stop_signals
     for run in runs:
         run.prepare()
+    if not args.prefix and runs[0].prefixes != PREFIXES:
+        print(f'(the text does not have the characters of {" and ".join(PREFIXES)}: songs begin as it does, with '
+              f'{runs[0].prefixes[0]!r}; --prefix takes another beginning)')
     for run in runs:
-        sampling = run.settings['sampling']
-        cell = '' if run.settings['cell'] == 'rnn' else f', {run.settings["cell"]} cell'
-        print(f'{sampling} sampling ({SAMPLINGS[sampling]}), {run.settings["engine"]} engine{cell}', flush=True)
-        try:
-            run.train()
-        except BaseException as error:
-            with contextlib.suppress(OSError):      # the terminal may be gone
-                print_end(args, run, runs, can_go_on=not isinstance(error, FloatingPointError))
-            # MXNet turns an exception inside `nd.array` into a TypeError, KeyboardInterrupt as well.
-            if isinstance(error, KeyboardInterrupt) or run.stop.number:
-                sys.exit(128 + (run.stop.number or signal.SIGINT))
-            raise
-        print(run.outcome())
+        sampling, cell = run.settings['sampling'], '' if run.cell == 'rnn' else f', {run.cell} cell'
+        print(f'{sampling} sampling ({SAMPLINGS[sampling]}), {run.engine} engine{cell}')
+        with stop_signals(run.stop):
+            try:
+                run.train()
+            except BaseException as error:
+                say(how_it_ended(args, run, runs, can_go_on=not isinstance(error, FloatingPointError)))
+                # MXNet turns an exception inside `nd.array` into a TypeError, KeyboardInterrupt as well.
+                if not run.stop.number:
+                    raise
+            if run.stop.number:
+                sys.exit(128 + run.stop.number)
+        say(run.outcome())
     from .beyond.pictures import free_name, plot_training
     picture = free_name(runs[0].path.with_name('training.png'))
     plot_training([(run.path.stem, run.last) for run in runs], picture)
-    print(f'picture in {picture}')
+    say(f'picture in {picture}')
 
 
 def new_runs(args):
@@ -269,7 +325,7 @@ def resumed_run(args):
     from .beyond.checkpoint import load_checkpoint
     from .beyond.run import Run
     if args.out:
-        raise ValueError('A resumed run is saved where it was: leave --out out.')
+        raise ValueError(f'A resumed run is saved where it was: leave --out {args.out} out.')
     if args.resume.stem.endswith('-best'):
         raise ValueError(f'{args.resume} is the best epoch of a run and would be overwritten by the last: copy it to '
                          'another name and resume the copy.')
@@ -286,24 +342,39 @@ def resumed_run(args):
 
 def absolute(path):
     """So that the run can be resumed from another folder."""
-    return path and str(Path(path).resolve())
+    if path is None:
+        return None
+    whole = str(Path(path).resolve())
+    check_name(whole)       # a checkpoint is to keep it
+    return whole
 
 
 def name_of(flag):
     return flag[2:].replace('-', '_')
 
 
-def print_end(args, run, runs, can_go_on):
+def say(text):
+    """To the user, who is at standard error where standard output is closed or full; or has gone."""
+    for stream in [sys.stdout, sys.stderr]:
+        with contextlib.suppress(OSError):
+            print(text, file=stream, flush=True)
+            return
+
+
+def how_it_ended(args, run, runs, can_go_on):
     """After a run that did not reach its end: what is saved, and how to go on."""
     if run.last is None:
-        print('\nstopped before the end of the first epoch: there is nothing to save')
+        text = '\nstopped before the end of the first epoch: there is nothing to save'
     elif run.saved is not run.last:
-        print(f'\nstopped after epoch {run.last.epoch}, which could not be saved')
+        text = (f'\nstopped after epoch {run.last.epoch}, which could not be saved; '
+                + (f'epoch {run.saved.epoch} is in {run.path}' if run.saved else 'no epoch before it was saved'))
     else:
-        print(f'\nstopped after epoch {run.last.epoch} and saved to {run.path}'
-              + (f'; to go on:\n{how_to_go_on(args, run)}' if can_go_on else ''))
+        text = f'\nstopped after epoch {run.last.epoch} and saved to {run.path}'
+    if run.saved and can_go_on:
+        text += f'; to go on:\n{how_to_go_on(args, run)}'
     for later in runs[runs.index(run) + 1:]:
-        print(f'({later.settings["sampling"]} sampling has not begun)')
+        text += f'\n({later.settings["sampling"]} sampling has not begun)'
+    return text
 
 
 def how_to_go_on(args, run):
@@ -325,8 +396,9 @@ def write(args):
     from .beyond.run import trained_text
     checkpoint = load(args.model)
     corpus = trained_text(checkpoint) if args.copied else None
+    check_song_length(args)
     if not args.interactive:
-        write_song(checkpoint, args.prefix, args, corpus)
+        write_song(checkpoint, beginning(checkpoint) if args.prefix is None else args.prefix, args, corpus)
         return
     while True:
         try:
@@ -340,14 +412,36 @@ def write(args):
             print(error)
 
 
+def check_song_length(args):
+    from ._checks import check_song
+    if args.copied or len(args.temperature) > 1:
+        check_song(args.num_chars, LONGEST_SONG)
+
+
+def beginning(checkpoint):
+    """Where no prefix is given: the chapter's or, where the model does not know it, one that it knows."""
+    from .beyond.run import PREFIXES, default_prefix
+    prefix = default_prefix(checkpoint.idx_to_char)
+    if prefix != PREFIXES[0]:
+        note(f'(the model does not know {PREFIXES[0]}: the song begins with {prefix!r}; --prefix takes another '
+             'beginning)')
+    return prefix
+
+
 def load(path):
     """The model of this path, or else the newest one under runs/."""
     from .beyond.checkpoint import load_checkpoint
     from .beyond.run import newest_run
     path = path or newest_run()[-1]
     checkpoint = load_checkpoint(path)      # on the CPU: one character at a time, a GPU has nothing to do
-    print(f'{path}: {checkpoint}', file=sys.stderr)
+    note(f'{path}: {checkpoint}')
     return checkpoint
+
+
+def note(text):
+    """On standard error, for a reader; if there is none, nothing is lost."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def write_song(checkpoint, prefix, args, corpus):
@@ -424,6 +518,8 @@ def width(text):
 def trace(args):
     """Print a line a time step. The model is handed to `predict_rnn` inside a function that watches what goes by."""
     from mxnet import random as mx_random
+
+    from .predict import greedy
     mx_random.seed(args.seed)
     _, char_to_idx, idx_to_char, vocab_size = d2l.load_data_jay_lyrics()
     num_hiddens, ctx, prefix = 256, d2l.try_gpu(), args.prefix
@@ -439,7 +535,7 @@ def trace(args):
         if t + 1 < len(prefix):
             following, origin = prefix[t + 1], 'given'
         else:
-            following, origin = idx_to_char[int(outputs[0].argmax(axis=1).asscalar())], 'predicted'
+            following, origin = idx_to_char[int(greedy(outputs[0]).asscalar())], 'predicted'
         print(f't={t:<3} in {text[t]!r} = {index:<4}  one-hot {X.shape}  '
               f'next {following!r} {origin:<9}  {text + following}')
         return outputs, state
@@ -452,13 +548,19 @@ def trace(args):
 # plot, show, export, download
 
 def plot(args):
+    from ._checks import check_needs_hidden
     from .beyond import pictures
     from .beyond.checkpoint import load_checkpoint
     from .beyond.run import newest_run
+    check_needs_hidden(args)
     paths = args.models or newest_run()
     if args.hidden:
         output = args.output or pictures.free_name(Path('hidden.png'))
-        pictures.plot_hidden_units(load_checkpoint(paths[-1]), output, args.text, args.units)
+        checkpoint = load_checkpoint(paths[-1])
+        text = args.text
+        if text is None:
+            text = checkpoint.predict(beginning(checkpoint), pictures.NUM_CHARS)
+        pictures.plot_hidden_units(checkpoint, output, text, args.units or 40)
     else:
         names = [path.stem for path in paths]
         if len(set(names)) < len(names):        # random of one folder beside random of another
@@ -511,24 +613,79 @@ def doctor(args):
     sys.exit(main())
 
 
+def open_streams():
+    """A stream that is closed becomes an empty one, and a character that the terminal does not know is shown as ?."""
+    sys.stdin = sys.stdin or open(os.devnull)
+    sys.stdout = sys.stdout or open(os.devnull, 'w')
+    sys.stderr = sys.stderr or open(os.devnull, 'w')
+    for stream in [sys.stdin, sys.stdout]:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='replace')
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)     # a line is seen, and fails, when it is printed; in a pipe, too
+
+
+def why(error, stop):
+    """The exit status of a command that an exception ended or, as for `sys.exit`, the sentence to end with."""
+    if stop.number or isinstance(error, KeyboardInterrupt):
+        note('\nstopped' if sys.stderr.isatty() else 'stopped')        # a terminal may be in the middle of a line
+        return 128 + (stop.number or signal.SIGINT)
+    if isinstance(error, MemoryError):
+        return 'There is not enough memory for this: take a smaller text or model.'
+    if isinstance(error, (OSError, ValueError, FloatingPointError, ModuleNotFoundError)):
+        return str(error)
+    raise error
+
+
+def lost_output():
+    """What keeps standard output from being written, or None. From then on it goes nowhere: Python tries once more."""
+    try:
+        sys.stdout.flush()
+        return None
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return error
+
+
 def main(argv=None):
     """Run one command; a mistake is one sentence on standard error."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors='replace')        # a terminal that does not know a character shows ?
-    args = parse_arguments(argv)
+    from .beyond.run import StopSignals, stop_signals
+    open_streams()
+    status, lost, stop = 0, None, StopSignals(once=False)
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: print(message, file=sys.stderr)
-            args.run(args)
-        sys.stdout.flush()
-    except BrokenPipeError:         # as with `… | head -1`: whoever read has gone away
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except (OSError, ValueError, FloatingPointError, ModuleNotFoundError) as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
+        with stop_signals(stop), warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: note(message)
+            args = parse_arguments(argv)
+            try:
+                args.run(args)
+            except BaseException:
+                if not stop.number:
+                    raise
+            stop.check()        # out here, the exception and what it held are gone
+    except SystemExit as end:
+        status = end.code
+    except BaseException as error:
+        status = why(error, stop)
+        # What the system says of a file has the file's name with it; of a stream, no name.
+        lost = error if isinstance(error, OSError) and error.errno and error.filename is None else None
+    unwritten = lost_output()
+    if lost or unwritten and not status:
+        # As with `… | head -1`, where whoever read has gone away and knows; or as on a full disk.
+        status = 1 if isinstance(lost or unwritten, BrokenPipeError) else (
+            f'Standard output cannot be written ({(lost or unwritten).strerror}): send it to another place.')
+    if status:
+        sys.exit(status)
+
+
+def ignore_signals():
+    """While Python closes down, there is nothing to stop any more."""
+    from .beyond.run import STOP_SIGNALS
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    finally:
+        ignore_signals()

@@ -1009,6 +1009,61 @@ def check_patience(patience, held_out_text):
         raise ValueError('--patience looks at held-out text: train with --holdout, for instance --holdout 0.1.')
 
 
+def check_memory(num_hiddens, vocab_size, needed, there_is):
+    """Before memory is taken: where there is not enough, the system may end the process, or another one."""
+    if needed > there_is:
+        raise ValueError(f'To train {num_hiddens} hidden units with {vocab_size} characters takes at least '
+                         f'{needed / 1e9:,.1f} GB of memory, and there are {there_is / 1e9:,.1f} GB: make --hidden, '
+                         '--batch-size or --num-steps smaller.')
+
+
+def check_held_out_perplexity(perplexity):
+    if math.isnan(perplexity):
+        raise FloatingPointError('The held-out perplexity is not a number: the parameters have grown beyond all '
+                                 'bounds; start again with a smaller learning rate (lr).')
+
+
+def check_name(path):
+    """A name of other bytes than UTF-8 can neither be printed, nor kept in a checkpoint."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f'The name {str(path)!r} is not in UTF-8: give the file or folder another name or, if it is, '
+                         'set PYTHONUTF8=1.') from None
+
+
+def check_no_other_process(folder, process):
+    if process is not None:
+        raise OSError(f'Another process ({process or "of unknown number"}) trains in the folder {folder}: wait until '
+                      'it has ended, or choose another folder with --out.')
+
+
+def check_unchanged(path, now, before):
+    """Another process may have saved its last epoch between our reading and our lock."""
+    if now.perplexities != before.perplexities:
+        raise ValueError(f'{path} was saved by another process in this moment, with {now.epoch} epochs in place of '
+                         f'{before.epoch}: run the command again.')
+
+
+def check_not_enough(path, flag):
+    if flag:
+        raise ValueError(f'{path} has reached {flag} already, so there is nothing to train: leave that out, or give '
+                         'another number.')
+
+
+def check_song(num_chars, longest):
+    if num_chars > longest:
+        raise ValueError(f'--num-chars {num_chars} is too many for songs that are kept until they are whole, as with '
+                         f'--copied or several temperatures: {longest:,} at most.')
+
+
+def check_needs_hidden(args):
+    """Of `plot`: two flags are for the picture of the hidden units only."""
+    for flag, value in [('--text', args.text), ('--units', args.units)]:
+        if value is not None and not args.hidden:
+            raise ValueError(f'{flag} {value} is for the picture of the hidden units: give --hidden, too.')
+
+
 def check_free(*paths):
     for path in paths:
         if path.exists():

@@ -10,6 +10,7 @@ import ctypes
 import os
 import platform
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -201,5 +202,16 @@ def environment(variables):
         os.environ.update(empty)
 
 
+def end_at_once(number, frame):
+    """Ctrl-C while `python -m rnn_scratch` starts, which takes a second: a word, and no page of unfinished imports."""
+    with contextlib.suppress(OSError):
+        os.write(2, b'stopped\n')
+    os._exit(128 + number)
+
+
 if __name__ == '__main__':
     sys.exit(what_is_missing())
+
+# While it looks for a module that it is to run, Python calls the program -m.
+if sys.argv[:1] == ['-m'] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, end_at_once)

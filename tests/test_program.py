@@ -127,7 +127,7 @@ def test_two_hash_seeds_print_the_same_lines(run):
     (['--holdout', '0.0001'], 'holds out 1 characters'),
     (['--patience', '3'], '--patience looks at held-out text'),
     (['--resume', 'nowhere.safetensors'], 'The checkpoint nowhere.safetensors does not exist'),
-    (['--resume', 'a.safetensors', '--out', 'b'], 'leave --out out'),
+    (['--resume', 'a.safetensors', '--out', 'b'], 'leave --out b out'),
 ])
 def test_a_mistake_is_one_sentence(program, tmp_path, flags, message):
     result = program('train', *flags)
@@ -148,6 +148,110 @@ def test_a_mistake_is_one_sentence(program, tmp_path, flags, message):
 def test_a_bad_flag_is_named(program, flags, message):
     result = program('train', *flags)
     assert result.returncode == 2 and result.stderr.splitlines()[-1].endswith(message)
+
+
+@pytest.mark.parametrize('command, flags, message', [
+    ('train', ['--lr', '0'], 'argument --lr: 0 is not above 0'),
+    ('train', ['--lr', '-1'], 'argument --lr: -1 is not above 0'),
+    ('train', ['--lr', 'nan'], "argument --lr: 'nan' is not a finite number"),
+    ('train', ['--lr', '1e39'], 'argument --lr: 1e39 is not from 1e-37 to 3e38'),
+    ('train', ['--lr', '1e-50'], 'argument --lr: 1e-50 is not from 1e-37 to 3e38'),
+    ('train', ['--epochs', '-3'], "argument --epochs: '-3' is not a whole number of 1 or more"),
+    ('train', ['--pred-len', '1000000000'], "argument --pred-len: '1000000000' is not a whole number from 0 to 10,000"),
+    ('train', ['--num-chars', '-1'], "argument --num-chars: '-1' is not a whole number of 0 or more"),
+    ('train', ['--out', 'a\udcff'], "argument --out: The name 'a\\udcff' is not in UTF-8: give the file or folder "
+                                    'another name or, if it is, set PYTHONUTF8=1.'),
+    ('train', ['--prefix', '\udcff'], "argument --prefix: '\\udcff' is not a text in UTF-8"),
+    ('write', ['--prefix', '\udcff'], "argument --prefix: '\\udcff' is not a text in UTF-8"),
+    ('write', ['--num-chars', '1000000000'],
+     "argument --num-chars: '1000000000' is not a whole number from 0 to 1,000,000"),
+    ('write', ['--temperature', '0.5', '-1'], 'argument --temperature: -1 is below 0'),
+    ('write', ['--temperature', 'hot'], "argument --temperature: 'hot' is not a finite number"),
+    ('write', ['--top-k', '0'], "argument --top-k: '0' is not a whole number of 1 or more"),
+    ('write', ['--top-p', '1.5'], 'argument --top-p: 1.5 is not a probability, above 0 and at most 1'),
+    ('write', ['--seed', '-1'], "argument --seed: '-1' is not a whole number of 0 or more"),
+    ('trace', ['--num-chars', '1001'], "argument --num-chars: '1001' is not a whole number from 0 to 1,000"),
+    ('plot', ['--units', '0'], "argument --units: '0' is not a whole number of 1 or more"),
+])
+def test_a_bad_flag_of_each_command(program, tmp_path, command, flags, message):
+    result = program(command, *flags)
+    assert result.returncode == 2 and result.stderr.splitlines()[-1].endswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('flags, message', [
+    (['--hidden', '100000000'], r'To train 100000000 hidden units with \d+ characters takes at least [\d,]+\.\d GB of '
+                                r'memory, and there are [\d,]+\.\d GB: make --hidden, --batch-size or --num-steps '
+                                r'smaller\.'),
+    (['--hidden', '1000000', '--cell', 'lstm'], 'To train 1000000 hidden units'),
+])
+def test_a_model_larger_than_the_memory(program, tmp_path, flags, message):
+    result = program('train', *flags)
+    sentence, = result.stderr.splitlines()
+    assert result.returncode == 1 and re.match(message, sentence) and list(tmp_path.iterdir()) == []
+
+
+def test_what_training_takes_is_known(monkeypatch):
+    """The chapter's run by hand: 593,923 numbers in the parameters, 1,120 rows of 3 × 1,027 + 256; four bytes each."""
+    from rnn_scratch.__main__ import new_runs
+    run = new_runs(parse_arguments(['train', '--sampling', 'random']))[0]
+    assert run.size() == 1027 * 256 + 256 * 256 + 256 + 256 * 1027 + 1027
+    assert run.training_bytes() == 4 * (5 * run.size() + 35 * 32 * (3 * 1027 + 256))
+    monkeypatch.setattr('rnn_scratch.beyond.run.memory_bytes', lambda: run.training_bytes())
+    new_runs(parse_arguments(['train', '--sampling', 'random']))
+    monkeypatch.setattr('rnn_scratch.beyond.run.memory_bytes', lambda: run.training_bytes() - 1)
+    with pytest.raises(ValueError, match='256 hidden units with 1027 characters'):
+        new_runs(parse_arguments(['train', '--sampling', 'random']))
+
+
+def test_a_text_of_one_s_own_works_at_once(program, tmp_path):
+    """It has neither 分 nor 开 nor 不: the songs begin as it does, and a model of it writes and is drawn."""
+    (tmp_path / 'poems.txt').write_text(' 风吹雨打风不怕 \n' * 90, 'utf-8')
+    result = program('train', *SMALL, '--corpus', 'poems.txt', '--sampling', 'random', '--epochs', 1, '--pred-period',
+                     1, '--out', 'here')
+    assert (result.returncode, result.stderr) == (0, '')
+    lines = result.stdout.splitlines()
+    assert lines[0] == ('(the text does not have the characters of 分开 and 不分开: songs begin as it does, with '
+                        "'风吹'; --prefix takes another beginning)")
+    assert lines[3].startswith(' - 风吹') and len(lines[3]) == len(' - 风吹') + 50
+    song = program('write', 'here/random.safetensors', '--num-chars', 4, '--seed', 1)
+    assert song.returncode == 0 and "does not know 分开: the song begins with '不'" in song.stderr
+    assert song.stdout.startswith('不')
+    assert program('plot', 'here/random.safetensors', '--hidden', '--units', 3).stdout == 'picture in hidden.png\n'
+    # A prefix that is given is never replaced.
+    for command in [['write', 'here/random.safetensors', '--prefix'], ['plot', '--hidden', '--text'],
+                    ['train', '--corpus', 'poems.txt', '--prefix']]:
+        for text in ['分开', '']:
+            assert program(*command, text).returncode == 1
+
+
+def test_text_and_units_are_for_the_hidden_units(program, tmp_path):
+    for flags in [['--text', '分开'], ['--units', 40]]:
+        result = program('plot', 'a.safetensors', *flags)
+        sentence, = result.stderr.splitlines()
+        assert result.returncode == 1 and f'{flags[0]} {flags[1]} is for the picture of the hidden units' in sentence
+
+
+def test_songs_that_are_kept_are_not_too_long(program, trained):
+    for flags in [['--copied'], ['--temperature', 1, 2]]:
+        result = program('write', '--num-chars', 10_001, *flags)
+        assert result.returncode == 1 and '--num-chars 10001 is too many' in result.stderr
+
+
+def test_a_prefix_where_the_locale_knows_no_chinese(run, trained):
+    """The bytes are those that were typed, and Python holds them for something else than characters."""
+    result = run('-m', 'rnn_scratch', 'write', trained, '--prefix', '不分开', '--num-chars', 0, LC_ALL='C',
+                 PYTHONUTF8='0', PYTHONCOERCECLOCALE='0')
+    assert (result.returncode, result.stdout) == (0, '不分开\n'), result.stderr
+
+
+def test_what_is_typed_is_no_text(run, trained):
+    """At the question for a prefix, bytes that are no characters: a sentence, and the next question."""
+    result = run('-c', 'import io, sys; from rnn_scratch.__main__ import main\n'
+                       'sys.stdin = io.TextIOWrapper(io.BytesIO(b"\\xff\\xfe\\n"), "utf-8")\n'
+                       f'main(["write", {str(trained)!r}, "--interactive"])')
+    assert result.returncode == 0, result.stderr
+    assert "The character '\ufffd'" in result.stdout
 
 
 def test_a_run_is_not_overwritten(program, tmp_path):
@@ -223,11 +327,11 @@ def test_a_folder_that_cannot_be_written_to_is_found_first(program, tmp_path, mo
 
     def fail(*arguments, **keywords):           # who runs the tests may write everywhere
         raise PermissionError(13, 'Permission denied')
-    monkeypatch.setattr('rnn_scratch.beyond.run.tempfile.TemporaryFile', fail)
+    monkeypatch.setattr('rnn_scratch.beyond.run.take', fail)
     result = program('train', *SMALL, '--epochs', 1, '--out', 'locked')
     assert result.returncode == 1 and 'epoch' not in result.stdout
     assert result.stderr == ('Nothing can be written into the folder locked (Permission denied): choose another one '
-                             'with --out.\n')
+                             'with --out, or make this one writable.\n')
 
 
 def test_help_names_every_flag_of_the_chapter(program):
@@ -300,7 +404,7 @@ def test_a_song_is_written(program, trained):
 
 def test_a_character_is_shown_as_soon_as_it_is_found(trained):
     """A song that never ends, whose reader goes away: its first characters have come, and the program ends."""
-    process = subprocess.Popen([sys.executable, '-m', 'rnn_scratch', 'write', str(trained), '--num-chars', '10000000'],
+    process = subprocess.Popen([sys.executable, '-m', 'rnn_scratch', 'write', str(trained), '--num-chars', '1000000'],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout.read(6).decode() == '分开'
     process.stdout.close()

@@ -14,6 +14,7 @@ from rnn_scratch.beyond.checkpoint import Checkpoint, load_checkpoint, save_chec
 import mxnet as mx
 import numpy as np
 import pytest
+from faults import receive_all
 
 SMALL = ['--num-chars', '1000', '--hidden', '16', '--batch-size', '4', '--num-steps', '10', '--holdout', '0.1',
          '--pred-period', '5', '--pred-len', '10']
@@ -24,7 +25,7 @@ def start(folder, *arguments):
     return subprocess.Popen([sys.executable, '-m', 'rnn_scratch', 'train', *map(str, arguments)], cwd=folder,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding='utf-8',
                             env={**os.environ, 'PYTHONIOENCODING': 'utf-8', 'PYTHONUNBUFFERED': '1'},
-                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+                            preexec_fn=receive_all)
 
 
 def finish(process, returncode=0):
@@ -78,7 +79,9 @@ def stop_by_a_closed_pipe(folder, *flags):
     process.stdout.close()
     errors = process.stderr.read()
     process.stderr.close()
-    assert (process.wait(), errors) == (1, '')
+    assert process.wait() == 1
+    assert re.fullmatch(r'\nstopped after epoch \d+ and saved to stopped/random\.safetensors; to go on:\npython .*\n',
+                        errors)
     return printed
 
 
@@ -158,30 +161,49 @@ def test_the_epoch_before_such_numbers_is_kept(tmp_path, program, monkeypatch):
     assert load_checkpoint(tmp_path / 'random.safetensors').perplexities == epochs[:2]
 
 
-@pytest.mark.slow
-def test_fifty_kills(tmp_path):
-    """A run that does little but save, killed fifty times at random moments: the checkpoint is always whole."""
-    generator = random.Random(9)
-    path = tmp_path / 'random.safetensors'
-    settings = ['--num-chars', 80, '--hidden', 64, '--batch-size', 2, '--num-steps', 10, '--prefix', '夜']
-    flags = [*settings, '--sampling', 'random', '--out', '.']
-    epoch = 0
-    for _ in range(50):
-        process = start(tmp_path, *flags, '--epochs', 10 ** 6, '--pred-period', 10 ** 6, '--save-every', 1)
-        while process.poll() is None and (not path.exists() or load_checkpoint(path).epoch == epoch):
-            time.sleep(0.005)
-        time.sleep(generator.uniform(0, 0.1))
-        process.kill()
-        finish(process, -signal.SIGKILL)
-        assert load_checkpoint(path).epoch > epoch
-        assert load_checkpoint(tmp_path / 'random-best.safetensors').epoch > 0
-        epoch = load_checkpoint(path).epoch
-        flags = ['--resume', path, '--prefix', '夜']
-    left = [file.name for file in tmp_path.iterdir() if file.suffix != '.safetensors']
-    assert all(re.fullmatch(r'\.random(-best)?\.safetensors-[0-9a-f]{32}\.tmp', name) for name in left)
+def test_a_held_out_perplexity_that_is_no_number(program, tmp_path, monkeypatch):
+    """It is not saved, and neither are the parameters that it is from."""
+    from rnn_scratch.beyond import evaluation
+    evaluate, found = evaluation.evaluate, []
+
+    def evaluate_twice(*arguments, **keywords):
+        found.append(evaluate(*arguments, **keywords))
+        return found[-1] if len(found) < 3 else found[-1]._replace(perplexity=math.nan)
+    monkeypatch.setattr(evaluation, 'evaluate', evaluate_twice)
+    result = program('train', *SMALL, '--sampling', 'random', '--epochs', 9, '--out', '.')
+    assert result.returncode == 1 and 'The held-out perplexity is not a number' in result.stderr.splitlines()[-1]
+    checkpoint = load_checkpoint(tmp_path / 'random.safetensors')
+    assert checkpoint.held_out == [evaluation.perplexity for evaluation in found[:2]] and checkpoint.epoch == 2
+
+
+def test_a_best_model_that_is_not_there_any_more(program, tmp_path):
+    """The last one stands in, and it is said."""
+    program('train', *SMALL, '--sampling', 'random', '--epochs', 3, '--out', '.')
+    (tmp_path / 'random-best.safetensors').unlink()
+    result = program('train', '--resume', 'random.safetensors', '--epochs', 4)
+    assert result.returncode == 0
+    assert result.stderr == ('random-best.safetensors is not there any more: epoch 3 stands in for the best one until '
+                             'an epoch is better than all before it.\n')
+    assert load_checkpoint(tmp_path / 'random-best.safetensors').epoch in (3, 4)
+
+
+@pytest.mark.parametrize('flags', [['--stop-at', '500'], ['--patience', '1']])
+def test_a_run_that_has_reached_its_end_is_not_resumed_for_nothing(program, tmp_path, monkeypatch, flags):
+    from rnn_scratch.beyond import evaluation
+    perplexities = iter([90.0, 95.0])
+    monkeypatch.setattr(evaluation, 'evaluate', lambda *arguments, **keywords: evaluation.Evaluation(
+        next(perplexities), 99, {}))
+    program('train', *SMALL, '--sampling', 'random', '--epochs', 2, '--out', '.')
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    result = program('train', '--resume', 'random.safetensors', '--epochs', 9, *flags)
+    sentence, = result.stderr.splitlines()
+    assert result.returncode == 1
+    assert sentence.startswith(f'random.safetensors has reached {" ".join(flags)} already, so there is nothing to ')
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.slow
+@pytest.mark.cases(200)
 def test_two_hundred_kills(tmp_path):
     """A process that only saves, a larger model: the file is at every moment one that was saved whole."""
     program = '''if True:

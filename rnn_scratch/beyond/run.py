@@ -4,11 +4,18 @@ Settings, a corpus of which a part may be held out, checkpoints, a progress bar,
 last whole epoch is saved.
 """
 import contextlib
+import fcntl
 import hashlib
+import math
+import os
 import random
+import resource
 import signal
+import sys
 import tempfile
+import threading
 import time
+import warnings
 from pathlib import Path
 
 import rnn_scratch as d2l
@@ -18,10 +25,13 @@ from tqdm import tqdm
 
 from .. import _checks
 from . import evaluation, fused
-from .cells import CELLS
+from .cells import CELLS, shape_of
 from .checkpoint import Checkpoint, is_exported, load_checkpoint, save_checkpoint
 
 SAMPLINGS = {'random': '随机采样', 'consecutive': '相邻采样'}
+PREFIXES = ['分开', '不分开']       # the chapter's
+# Ctrl-C; a system that shuts down; a terminal that is closed; Ctrl-\\
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def load_corpus(path, num_chars, holdout):
@@ -43,6 +53,18 @@ def text_of(corpus):
     """The text of a corpus in the form that `load_data_jay_lyrics` gives it."""
     corpus_indices, _, idx_to_char, _ = corpus
     return ''.join(idx_to_char[i] for i in corpus_indices)
+
+
+def default_prefixes(corpus):
+    """The chapter's where the text has their characters; else the two characters that the text begins with."""
+    text = text_of(corpus)
+    return PREFIXES if set(''.join(PREFIXES)) <= set(text) else [text.strip()[:2] or text[:1]]
+
+
+def default_prefix(idx_to_char):
+    """The chapter's where the vocabulary has its characters; else the first letter of the vocabulary."""
+    known = set(PREFIXES[0]) <= set(idx_to_char)
+    return PREFIXES[0] if known else next((char for char in idx_to_char if char.isalpha()), idx_to_char[0])
 
 
 def trained_text(checkpoint):
@@ -69,7 +91,7 @@ class Run:
     One training run. `last` is the checkpoint of the last whole epoch, `best` that of the best one, None before it.
 
     `args` has what may change when a run is resumed: epochs, stop_at, patience, pred_period, pred_len, prefix and
-    save_every. `settings` has what may not, under the names of the flags; it goes into the checkpoint.
+    save_every. `settings` has what may not, and the engine, under the names of the flags; it goes into the checkpoint.
 
     Raises
     ------
@@ -81,9 +103,11 @@ class Run:
         self.args, self.settings, self.ctx = args, settings, d2l.try_gpu()
         self.corpus, self.held_out_text = load_corpus(settings['corpus'], settings['num_chars'], settings['holdout'])
         corpus_indices, char_to_idx, _, vocab_size = self.corpus
-        self.prefixes = args.prefix or ['分开', '不分开']
-        _checks.check_engine(settings['engine'], settings['cell'])
+        self.prefixes = args.prefix or default_prefixes(self.corpus)
+        self.cell, self.engine = settings.pop('cell'), settings.pop('engine')       # a checkpoint has fields for them
+        _checks.check_engine(self.engine, self.cell)
         _checks.check_sizes(self.ctx, settings['hidden'], vocab_size=vocab_size)
+        _checks.check_memory(settings['hidden'], vocab_size, self.training_bytes(), memory_bytes())
         _checks.check_training(vocab_size, corpus_indices, char_to_idx, settings['sampling'] == 'random',
                                settings['num_steps'], settings['theta'], settings['batch_size'], args.pred_period,
                                args.pred_len, self.prefixes)
@@ -105,6 +129,10 @@ class Run:
         best = load_checkpoint(run.best_path(), run.ctx) if run.best_path().exists() else saved
         _checks.check_best(run.best_path(), best, saved)
         run.last_and_best, run.saved = (saved, best), saved
+        _checks.check_not_enough(path, run.enough())
+        if best is saved:
+            warnings.warn(f'{run.best_path()} is not there any more: epoch {saved.epoch} stands in for the best one '
+                          'until an epoch is better than all before it.', stacklevel=2)
         return run
 
     @property
@@ -121,23 +149,45 @@ class Run:
     def epoch(self):
         return self.last.epoch if self.last else 0
 
+    def size(self):
+        """How many numbers the parameters are."""
+        vocab_size, h = self.corpus[3], self.settings['hidden']
+        return sum(math.prod(shape_of(symbol, vocab_size, h, vocab_size)) for symbol in CELLS[self.cell].symbols)
+
+    def training_bytes(self):
+        """The memory that training needs at least, in bytes: a number takes four.
+
+        The parameters are there five times: themselves, their gradients, and the checkpoints of the last epoch, of the
+        one before and of the best. Of a mini-batch there are the scores, their softmax and their gradients, and H.
+        """
+        rows = self.settings['num_steps'] * self.settings['batch_size']
+        return 4 * (5 * self.size() + rows * (3 * self.corpus[3] + self.settings['hidden']))
+
     def prepare(self):
         """Find out now, while there is nothing to lose, whether the files can be written.
 
         Raises
         ------
         OSError, ValueError
-            Nothing can be written into the folder; of a new run, a file is in the way.
+            There is no room for them in the folder; of a new run, a file is in the way; of a resumed one, the file has
+            changed since it was read.
         """
         if self.last is None:
             _checks.check_free(self.path, self.best_path())
+        else:
+            _checks.check_unchanged(self.path, load_checkpoint(self.path), self.saved)
+        # The best model, the last one, and the new one that takes the place of either.
+        num_files, size = 3 if self.last is None else 1, 4 * self.size() + 100_000
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.path.parent) as file:
-                file.write(bytes(1))
+            with contextlib.ExitStack() as files:
+                for _ in range(num_files):
+                    file = files.enter_context(tempfile.TemporaryFile(dir=self.path.parent))
+                    file.write(bytes(size))
+                    file.flush()
         except OSError as error:
-            raise OSError(f'Nothing can be written into the folder {self.path.parent} ({error.strerror}): choose '
-                          'another one with --out.') from error
+            raise OSError(f'The models of this run ({num_files * size / 1e6:.1f} MB) cannot be written into the folder '
+                          f'{self.path.parent} ({error.strerror}): make room there, or choose another folder with '
+                          '--out.') from error
 
     def train(self):
         """Train up to args.epochs, or until there is a reason to stop early; save, whatever ends it.
@@ -145,7 +195,9 @@ class Run:
         Raises
         ------
         KeyboardInterrupt
-            Ctrl-C, SIGTERM or SIGHUP; the last whole epoch is saved.
+            Ctrl-C or another signal to stop; the last whole epoch is saved.
+        OSError
+            A file cannot be written, or standard output; where only that, the last whole epoch is saved.
         FloatingPointError
             The parameters have grown beyond all bounds; the last whole epoch is saved.
         """
@@ -153,13 +205,13 @@ class Run:
         random.seed(settings['seed'])           # shuffles the mini-batches of random sampling
         mx_random.seed(settings['seed'])        # draws the parameters
         if self.last is None:
-            self.params = CELLS[settings['cell']].get_params(vocab_size, settings['hidden'], vocab_size, self.ctx)
+            self.params = CELLS[self.cell].get_params(vocab_size, settings['hidden'], vocab_size, self.ctx)
         else:
             random.setstate(self.last.random_state)
             self.params = with_gradients(self.last.params)
-        with stop_signals(self.stop), progress_bar(self.args.epochs, self.epoch()) as bar:
+        with progress_bar(self.args.epochs, self.epoch()) as bar:
             try:
-                while self.epoch() < self.args.epochs and not self.is_enough():
+                while self.epoch() < self.args.epochs and not self.enough():
                     self.train_one_epoch()
                     bar.set_postfix_str(f'perplexity {self.last.perplexities[-1]:.2f}')
                     bar.update()
@@ -177,8 +229,8 @@ class Run:
         """The chapter's epoch and its printed lines; then `last` and `best` are this one."""
         args, settings = self.args, self.settings
         corpus_indices, _, idx_to_char, vocab_size = self.corpus
-        cell = CELLS[settings['cell']]
-        train_epoch = fused.train_epoch if settings['engine'] == 'fused' else d2l.train_epoch
+        cell = CELLS[self.cell]
+        train_epoch = fused.train_epoch if self.engine == 'fused' else d2l.train_epoch
         began = time.time()
         perplexity = train_epoch(
             cell.rnn, self.params, cell.init_rnn_state, settings['hidden'], vocab_size, self.ctx, corpus_indices,
@@ -188,12 +240,12 @@ class Run:
         _checks.check_finite_params(self.params)
         before = self.last or Checkpoint(None, [], None, None)
         last = Checkpoint([param.copy() for param in self.params], [*before.perplexities, perplexity], idx_to_char,
-                          settings['hidden'], settings['cell'], settings['engine'], settings,
-                          random_state=random.getstate())
+                          settings['hidden'], self.cell, self.engine, settings, random_state=random.getstate())
         held_out = None
         if self.held_out_text:
-            losses = fused.losses if settings['engine'] == 'fused' else evaluation.losses
+            losses = fused.losses if self.engine == 'fused' else evaluation.losses
             held_out = evaluation.evaluate(self.held_out_text, *last.model(), losses=losses)
+            _checks.check_held_out_perplexity(held_out.perplexity)
             last.held_out = [*before.held_out, held_out.perplexity]
         measured = last.held_out or last.perplexities
         best = last if measured[-1] == min(measured) else self.best
@@ -206,13 +258,14 @@ class Run:
                 tqdm.write(f'held out: perplexity {held_out.perplexity:f} over {held_out.num_predicted} characters, '
                            f'{sum(held_out.unknown.values())} more are not in the vocabulary')
 
-    def is_enough(self):
-        """Whether there is a reason to stop before the last epoch."""
-        args = self.args
-        reached = args.stop_at is not None and self.last is not None and self.last.perplexities[-1] <= args.stop_at
-        waited = args.patience is not None and self.last is not None and (
-            self.last.epoch - self.best.epoch >= args.patience)
-        return reached or waited
+    def enough(self):
+        """The flag that says to stop before the last epoch, or None."""
+        args, last = self.args, self.last
+        if last and args.stop_at is not None and last.perplexities[-1] <= args.stop_at:
+            return f'--stop-at {args.stop_at:g}'
+        if last and args.patience is not None and last.epoch - self.best.epoch >= args.patience:
+            return f'--patience {args.patience}'
+        return None
 
     def save(self):
         """The best epoch and the last one, where they are not saved yet."""
@@ -245,21 +298,33 @@ def progress_bar(num_epochs, done):
 
 
 class StopSignals:
-    """让训练停下的三个信号：Ctrl-C、SIGTERM、SIGHUP。
+    """The signals that ask to stop raise KeyboardInterrupt, and `number` is the first one that came.
 
-    Ctrl-C, SIGTERM (a system that shuts down) and SIGHUP (a terminal that is closed) raise KeyboardInterrupt.
-
-    While a file is written they wait. And an exception that comes while Python deletes an object is lost: `check`,
-    after each epoch, finds the signal again.
+    While a file is written they wait, and `check` finds them afterwards. Where `once` is true, no signal after the
+    first raises anything: it must not disturb the last save.
     """
 
-    def __init__(self):
-        self.number, self.waiting = None, False
+    def __init__(self, once=True):
+        self.number, self.once, self.waiting = None, once, False
 
     def receive(self, number, frame):
-        is_first, self.number = self.number is None, number
-        if is_first and not self.waiting:       # those after it must not disturb the last save
+        is_first, self.number = self.number is None, self.number or number
+        if not self.waiting and (is_first or not self.once):
             raise KeyboardInterrupt
+
+    def receive_again(self, number, frame):
+        if not self.waiting:
+            raise KeyboardInterrupt
+
+    def swallowed(self, unraisable):
+        """Python calls this where it cannot raise an exception, as in `__del__`: raise it a moment later.
+
+        After a signal, other exceptions there are those of arrays that it left half made.
+        """
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+        elif self.number is None:
+            sys.__unraisablehook__(unraisable)
 
     def check(self):
         if self.number is not None:
@@ -276,28 +341,99 @@ class StopSignals:
 
 @contextlib.contextmanager
 def stop_signals(stop):
-    """Receive the three signals for a while; not those that are ignored, as they are in the background (nohup)."""
-    numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-               if signal.getsignal(number) is not signal.SIG_IGN]
-    before = [signal.signal(number, stop.receive) for number in numbers]
+    """Receive the signals for a while; not those that are ignored, as they are in the background (nohup)."""
+    if threading.current_thread() is not threading.main_thread():       # Python gives signals to that one only
+        yield
+        return
+    handlers = {number: stop.receive for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN}
+    handlers[signal.SIGALRM] = stop.receive_again
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    hook, sys.unraisablehook = sys.unraisablehook, stop.swallowed
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before):
+        stop.waiting = True
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = hook
+        for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Keep other processes from training in a folder. The system ends the lock with the process, even after kill -9.
+
+    Raises
+    ------
+    OSError
+        Another process trains there, or nothing can be written there.
+    """
+    path = folder / '.lock'
+    with contextlib.ExitStack() as stack:
+        with writing_into(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            file, other = take(path)
+            stack.enter_context(file)
+            if other is None:
+                stack.callback(path.unlink, missing_ok=True)    # before the file is closed, which ends the lock
+                os.write(file.fileno(), str(os.getpid()).encode())
+        _checks.check_no_other_process(folder, other)
+        yield
+
+
+def take(path):
+    """Open a file and lock it: the file, and None, or else what the process that has the lock wrote there."""
+    while True:
+        file = open(path, 'a+')
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            return file, file.read()
+        except OSError as error:        # some network file systems have no locks
+            warnings.warn(f'The folder {path.parent} cannot be locked ({error.strerror}): see to it that no other '
+                          'process trains there.', stacklevel=2)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                file.truncate(0)
+                return file, None
+        file.close()        # the process that had it has removed it in the meantime: try again
+
+
+@contextlib.contextmanager
+def writing_into(folder):
+    """Say of an OSError which folder it is about, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f'Nothing can be written into the folder {folder} ({error.strerror}): choose another one with '
+                      '--out, or make this one writable.') from error
+
+
+def memory_bytes():
+    """The memory of this machine, or of the container or the shell where they allow less."""
+    found = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY:
+        found.append(limit)
+    for path in ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']:
+        with contextlib.suppress(OSError, ValueError):      # not there; or `max`, which is no limit
+            found.append(int(Path(path).read_text()))
+    return min(found)
 
 
 def new_folder():
     """A folder under runs/ with the time as its name, that no other process has."""
-    Path('runs').mkdir(exist_ok=True)
-    name, number = time.strftime('%Y%m%d-%H%M%S'), 1
-    while True:
-        folder = Path('runs', name if number == 1 else f'{name}-{number}')
-        try:
-            folder.mkdir()
-            return folder
-        except FileExistsError:
-            number += 1
+    with writing_into(Path('runs')):
+        Path('runs').mkdir(exist_ok=True)
+        name, number = time.strftime('%Y%m%d-%H%M%S'), 1
+        while True:
+            folder = Path('runs', name if number == 1 else f'{name}-{number}')
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:
+                number += 1
 
 
 def newest_run(runs='runs'):
