@@ -186,7 +186,7 @@ class Chain:
             assert 'File too large' in errors.splitlines()[-1], said
         left = [file.name for file in self.path.parent.glob('*') if file.suffix != '.safetensors']
         assert all(re.fullmatch(r'\.lock|\.\w+(-best)?\.safetensors-[0-9a-f]{32}\.tmp', file) for file in left), left
-        if not name.startswith('kill') and not is_unready:
+        if not name.startswith('kill') and not is_early:     # early, it may be that of a run killed before
             assert '.lock' not in left, said
 
 
