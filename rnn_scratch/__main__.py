@@ -79,7 +79,7 @@ def parse_arguments(argv):
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
     for add in [add_train, add_write, add_trace, add_plot, add_show, add_download]:
         add(commands)
-    return parser.parse_args(argv)
+    return parser.parse_args(argv, argparse.Namespace(argv=sys.argv[1:] if argv is None else argv))
 
 
 def add_train(commands):
@@ -103,6 +103,10 @@ def add_train(commands):
     what.add_argument('--engine', choices=['fused', 'tutorial'],
                       help="the chapter's cell on fast operators, or any cell on the chapter's (default: fused for "
                            'rnn, tutorial for the others)')
+    what.add_argument('--workers', type=at_least(1), metavar='K',
+                      help='so many processes train together, each with its part of the n sequences of each mini-batch, '
+                           'which K must divide; --lr and --theta stay as they are, because a step is the same '
+                           '(docs/distributed.md, for several machines, too)')
     length = parser.add_argument_group('how long')
     length.add_argument('--epochs', type=at_least(1), default=250,
                         help='how often to read the whole text (default: 250)')
@@ -203,6 +207,9 @@ def train(args):
     """One run for each sampling, or the one that is resumed."""
     from .beyond.run import SAMPLINGS, new_folder
     runs = [resumed_run(args)] if args.resume else new_runs(args)
+    if args.workers:
+        from .beyond.distributed import share
+        share(runs, args.argv, args.workers)
     if not args.resume:
         folder = args.out or new_folder()
         for run in runs:
@@ -288,7 +295,8 @@ def print_end(args, run, runs, can_go_on):
 def how_to_go_on(args, run):
     """The command that resumes: the settings are in the checkpoint, the other flags are not."""
     command = ['python', '-m', 'rnn_scratch', 'train', '--resume', str(run.path)]
-    for flag in ['--epochs', '--stop-at', '--patience', '--pred-period', '--pred-len', '--save-every']:
+    for flag in ['--workers', '--epochs', '--stop-at', '--patience', '--pred-period', '--pred-len',
+                 '--save-every']:
         value = vars(args)[name_of(flag)]
         if value is not None:
             command += [flag, str(value)]

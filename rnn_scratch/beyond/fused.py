@@ -185,7 +185,7 @@ def gradients(X, Y, state, params):
 
 
 def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
-                lr, clipping_theta, batch_size):
+                lr, clipping_theta, batch_size, *, data_iter=None, gradients=gradients):
     """`training.train_epoch` on this engine: the same arguments, the same perplexity, to rounding.
 
     Parameters
@@ -194,6 +194,8 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
         `d2l.rnn`: this engine computes no other cell.
     params, init_rnn_state, …, batch_size
         As for `training.train_epoch`; `params` change in place.
+    data_iter, gradients : functions, optional
+        What stands in for the iterator of the sampling, and for the function of that name.
 
     Returns
     -------
@@ -209,7 +211,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
     """
     check_cell(rnn, model.rnn)
     check_theta(clipping_theta)
-    data_iter = d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive
+    data_iter = data_iter or (d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive)
     mini_batches = data_iter(corpus_indices, batch_size, num_steps, ctx)
     size = batch_size * num_steps                                       # T n, the characters of a mini-batch
     l_sum, n = 0.0, 0           # n counts characters, as in the chapter

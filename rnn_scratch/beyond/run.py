@@ -73,6 +73,9 @@ class Run:
         The corpus cannot be read, or the settings do not fit it or each other: found here, before any work.
     """
 
+    train_epoch = None      # another function for an epoch than the engine's: that of several workers together
+    writes = True           # of several workers only one
+
     def __init__(self, args, settings, path=None):
         self.args, self.settings, self.ctx = args, settings, d2l.try_gpu()
         self.corpus, self.held_out_text = load_corpus(settings['corpus'], settings['num_chars'], settings['holdout'])
@@ -174,7 +177,7 @@ class Run:
         args, settings = self.args, self.settings
         corpus_indices, _, idx_to_char, vocab_size = self.corpus
         cell = CELLS[settings['cell']]
-        train_epoch = fused.train_epoch if settings['engine'] == 'fused' else d2l.train_epoch
+        train_epoch = self.train_epoch or (fused.train_epoch if settings['engine'] == 'fused' else d2l.train_epoch)
         began = time.time()
         perplexity = train_epoch(
             cell.rnn, self.params, cell.init_rnn_state, settings['hidden'], vocab_size, self.ctx, corpus_indices,
@@ -212,7 +215,7 @@ class Run:
 
     def save(self):
         """The best epoch and the last one, where they are not saved yet."""
-        if self.last is not self.saved:
+        if self.last is not self.saved and self.writes:
             with self.stop.wait():
                 save_checkpoint(self.best_path(), self.best)
                 save_checkpoint(self.path, self.last)
