@@ -104,9 +104,9 @@ def add_train(commands):
                       help="the chapter's cell on fast operators, or any cell on the chapter's (default: fused for "
                            'rnn, tutorial for the others)')
     what.add_argument('--workers', type=at_least(1), metavar='K',
-                      help='so many processes train together, each with its part of the n sequences of each mini-batch, '
-                           'which K must divide; --lr and --theta stay as they are, because a step is the same '
-                           '(docs/distributed.md, for several machines, too)')
+                      help='so many processes train together, each with its part of the n sequences of a mini-batch, '
+                           'which K must divide; leave --lr and --theta as they are, because a step is the same as '
+                           'with one process (docs/distributed.md tells more, and how to use several machines)')
     length = parser.add_argument_group('how long')
     length.add_argument('--epochs', type=at_least(1), default=250,
                         help='how often to read the whole text (default: 250)')

@@ -369,13 +369,15 @@ def check_divisible(batch_size, count):
     if batch_size % count:
         sizes = [n for n in (batch_size // count * count, (batch_size // count + 1) * count) if n]
         workers = [k for k in range(2, batch_size + 1) if batch_size % k == 0]
-        raise ValueError(f'A mini-batch of {batch_size} sequences cannot be divided among {count} workers: choose a batch '
-                         f'size of {" or ".join(map(str, sizes))}, or {" or ".join(map(str, workers)) or 1} workers.')
+        raise ValueError(f'A mini-batch of {batch_size} sequences cannot be divided among {count} workers: choose a '
+                         f'batch size of {" or ".join(map(str, sizes))}, or {" or ".join(map(str, workers)) or 1} '
+                         'workers.')
 
 
 def check_first_context(ctx, contexts):
     if ctx != contexts[0]:
-        raise ValueError(f'The parameters are on {ctx}, but the first of the devices is {contexts[0]}: name {ctx} first.')
+        raise ValueError(f'The parameters are on {ctx}, but the first of the devices is {contexts[0]}: name {ctx} '
+                         'first.')
 
 
 def check_same(what, checksums):
@@ -386,8 +388,8 @@ def check_same(what, checksums):
         raise ValueError(f'The settings, the text or the model to go on with are not the same on all workers (worker '
                          f'{others} differs): start all hosts with the same command and the same files.')
     if others:
-        raise FloatingPointError(f'The {what} are not the same on all workers (worker {others} differs): all hosts need '
-                                 'the same kind of processor, the same versions and the same OMP_NUM_THREADS.')
+        raise FloatingPointError(f'The {what} are not the same on all workers (worker {others} differs): all hosts '
+                                 'need the same kind of processor, the same versions and the same OMP_NUM_THREADS.')
 
 
 def check_dmlc(variables, num_here):

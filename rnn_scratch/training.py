@@ -17,8 +17,8 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
                 lr, clipping_theta, batch_size, *, data_iter=None, grad_clipping=grad_clipping):
     """Read the corpus once, taking a step of gradient descent for each mini-batch (section 6.4.7).
 
-    The arguments are those of `train_and_predict_rnn`; `params` change in place. `data_iter` and `grad_clipping` stand in
-    for the iterator of the sampling and for the function of that name: data-parallel training comes in there.
+    The arguments are those of `train_and_predict_rnn`; `params` change in place. Other functions may stand for the
+    iterator of the sampling (`data_iter`) and for `grad_clipping`: training on several machines comes in there.
 
     Returns
     -------

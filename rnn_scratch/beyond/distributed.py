@@ -124,7 +124,10 @@ def agree(team, what, content, ctx):
 class Processes:
     """A team of processes: this one is a worker of the parameter server that the DMLC_ variables name."""
 
+    alive = []      # The end of a store waits for all other workers, so it must not come before the end of the process.
+
     def __init__(self, number, count):
+        self.alive.append(self)
         self.number, self.count = number, count
         self.store, self.known = kvstore.create('dist_sync'), set()
         self.data_iter_random = d2l.data_iter_random        # equal seeds: the same mini-batches everywhere
@@ -167,7 +170,8 @@ class Contexts:
 
     def __init__(self, contexts, kind):
         self.contexts, self.store, self.known = contexts, kvstore.create(kind), set()
-        self.arrays, self.lock, self.barrier = [None] * len(contexts), threading.Lock(), threading.Barrier(len(contexts))
+        self.arrays, self.lock = [None] * len(contexts), threading.Lock()
+        self.barrier = threading.Barrier(len(contexts))
 
     def add_up_all(self):
         key = f'{self.arrays[0].dtype.__name__} {self.arrays[0].size}'
@@ -233,7 +237,7 @@ def on_contexts(engine, contexts, kind='local'):
 # in each worker that this one starts.
 
 BEAT = 1                # seconds between two signs of life
-SILENCE = 7             # seconds without one, after which a process or a host counts as dead
+SILENCE = 5             # seconds without one, after which a process or a host counts as dead
 START = 60              # seconds in which all workers must have found each other, once all are started
 LAST_WORDS = 5          # seconds for worker 0 to save when another one is dead
 NUMBER = 'RNN_SCRATCH_WORKER'       # the variable that tells a worker its number
@@ -287,8 +291,9 @@ def share(runs, argv, num_here):
 def save_at_the_end(runs, num_here):
     """A thread of worker 0: save the last whole epoch when the supervisor hangs up, whatever the main thread waits for.
     """
-    while os.read(0, 1):
-        pass
+    with contextlib.suppress(OSError):      # where it hangs up before it has read all signs of life
+        while os.read(0, 1):
+            pass
     for run in runs:
         if run.last is not run.saved:
             run.save()
@@ -502,7 +507,7 @@ class Supervisor:
         errors = None if speaks else tempfile.TemporaryFile()
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, '-c', WORKER if role == 'worker' else SERVER, *(self.argv if role == 'worker' else [])],
+                [sys.executable, '-c', *([WORKER, *self.argv] if role == 'worker' else [SERVER])],
                 stdin=theirs, stdout=None if speaks else subprocess.DEVNULL, stderr=errors, env=environment,
                 start_new_session=True)
         return self.add(Member(name, ours, process, errors))
@@ -553,6 +558,7 @@ class Supervisor:
 
     def look(self):
         """Half a second of watching: hear everyone, then ask who has been silent for too long."""
+        before = time.monotonic()
         for key, _ in self.selector.select(BEAT / 2):
             if key.data is None:
                 self.accept()
@@ -560,6 +566,9 @@ class Supervisor:
                 self.hear(key.data)
         self.check_signals()
         now = time.monotonic()
+        if now - before > 2 * BEAT:         # this process stood still (Ctrl-Z, a machine that slept), perhaps all did
+            for member in self.members:
+                member.seen = now
         for member in self.members:
             if not member.is_done and now - member.seen > SILENCE:
                 raise Lost(f'{member.name} has not answered for {SILENCE} seconds.')
@@ -619,10 +628,12 @@ class Supervisor:
         own = speaker.process.poll() if speaker else None
         if lost and not (own or 0) > 0:
             with contextlib.suppress(OSError):          # the terminal may be gone
-                print(f'\n{lost[0].upper()}{lost[1:]} All processes are ended.', file=sys.stderr, flush=True)
+                print(f'\n{lost[0].upper()}{lost[1:]}\nAll processes are ended.', file=sys.stderr, flush=True)
         for member in self.members:
             if member.process and member is not speaker:
                 member.process.kill()
+        if speaker and not speaker.is_ready:            # it has nothing to save
+            speaker.process.kill()
         if speaker:
             speaker.connection.close()                  # `save_at_the_end`
             try:
