@@ -57,18 +57,19 @@ class Trial:
     def __init__(self, folder, *arguments, fault='', terminal=False, prefix=(), **variables):
         self.folder, self.token, self.text = Path(folder), uuid.uuid4().hex, ''
         (self.folder / 'sitecustomize.py').write_text(BREAK, 'utf-8')
-        self.master, stdin, preexec = None, subprocess.DEVNULL, None
-        if terminal:
-            self.master, stdin = pty.openpty()
+        self.master, stdin = pty.openpty() if terminal else (None, subprocess.DEVNULL)
 
-            def preexec():
-                fcntl.ioctl(0, termios.TIOCSCTTY, 0)        # the terminal of this session
+        def prepare():
+            for number in [signal.SIGINT, signal.SIGHUP]:       # ignored where the tests run in the background
+                signal.signal(number, signal.SIG_DFL)
+            if terminal:
+                fcntl.ioctl(0, termios.TIOCSCTTY, 0)            # the terminal of this session
 
         environment = {name: value for name, value in os.environ.items() if not name.startswith('DMLC_')}
         self.process = subprocess.Popen(
             [*prefix, sys.executable, '-m', 'rnn_scratch', 'train', *map(str, arguments)], cwd=folder, stdin=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', start_new_session=True,
-            preexec_fn=preexec, env={**environment, TOKEN: self.token, 'RNN_SCRATCH_FAULT': fault,
+            preexec_fn=prepare, env={**environment, TOKEN: self.token, 'RNN_SCRATCH_FAULT': fault,
                                      'PYTHONPATH': f'{folder}:{ROOT}',
                                      'PYTHONIOENCODING': 'utf-8', 'PYTHONUNBUFFERED': '1', **variables})
         if terminal:
@@ -242,7 +243,8 @@ def two_hosts():
 def start_hosts(folders, names, addresses, *arguments, **variables):
     """The same command on both hosts, a worker on each."""
     return [Trial(folder, *arguments, '--workers', 1, prefix=['ip', 'netns', 'exec', name],
-                  DMLC_PS_ROOT_URI=addresses[0], DMLC_PS_ROOT_PORT='9091', DMLC_NUM_WORKER='2', **variables)
+                  **{'DMLC_PS_ROOT_URI': addresses[0], 'DMLC_PS_ROOT_PORT': '9091', 'DMLC_NUM_WORKER': '2',
+                     **variables})
             for folder, name in zip(folders, names)]
 
 

@@ -40,10 +40,9 @@ import rnn_scratch as d2l
 from mxnet import kvstore, nd
 
 from .. import __version__
-from .._checks import check_dmlc, check_divisible, check_first_context, check_same
+from .._checks import check_divisible, check_dmlc, check_first_context, check_same
 from .._platform import count_cores
 from . import fused
-
 
 # The mathematics: the same for processes and for devices
 
