@@ -207,13 +207,13 @@ def train(args):
     """One run for each sampling, or the one that is resumed."""
     from .beyond.run import SAMPLINGS, new_folder
     runs = [resumed_run(args)] if args.resume else new_runs(args)
-    if args.workers:
-        from .beyond.distributed import share
-        share(runs, args.argv, args.workers)
     if not args.resume:
         folder = args.out or new_folder()
         for run in runs:
             run.path = folder / f'{run.settings["sampling"]}.safetensors'
+    if args.workers:
+        from .beyond.distributed import share
+        share(runs, args)
     for run in runs:
         run.prepare()
     for run in runs:

@@ -37,6 +37,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import rnn_scratch as d2l
 
+import numpy
 from mxnet import kvstore, nd
 
 from .. import __version__
@@ -242,7 +243,12 @@ LAST_WORDS = 5          # seconds for worker 0 to save when another one is dead
 NUMBER = 'RNN_SCRATCH_WORKER'       # the variable that tells a worker its number
 
 
-def share(runs, argv, num_here):
+def is_worker():
+    """Whether a supervisor has started this process."""
+    return NUMBER in os.environ
+
+
+def share(runs, args):
     """Let some workers train these runs together.
 
     In the process that the user starts: start the workers, wait for their end, and exit. In worker 0: prepare the runs
@@ -252,34 +258,34 @@ def share(runs, argv, num_here):
     ----------
     runs : list of Run
         What is to be trained, one after the other.
-    argv : list of str
-        The command line, for the workers.
-    num_here : int
-        How many workers this machine has.
+    args
+        The command line: `workers`, how many this machine has; `argv`, all of it as it was typed; and `resume`.
 
     Raises
     ------
     ValueError
         A mini-batch cannot be divided, the variables make no sense, or a host has other settings than worker 0.
     """
-    number = os.environ.get(NUMBER)
-    if number is None:
-        check_dmlc(os.environ, num_here)
-    count = int(os.environ.get('DMLC_NUM_WORKER', num_here))
+    if not is_worker():
+        check_dmlc(os.environ, args.workers)
+    count = int(os.environ.get('DMLC_NUM_WORKER', args.workers))
     for run in runs:
         check_divisible(run.settings['batch_size'], count)
-    if number is None:
+    if not is_worker():
+        argv = [*args.argv, *([] if args.resume else ['--out', str(runs[0].path.parent)])]
         runs.clear()        # the text, too: from here on this process only watches
-        sys.exit(Supervisor(argv, num_here, count).run())
-    team = Processes(int(number), count)
+        sys.exit(Supervisor(argv, args.workers, count).run())
+    team = Processes(int(os.environ[NUMBER]), count)
     for run in runs:
         settings = {name: value for name, value in run.settings.items() if name != 'corpus'}    # its hash is there
         params = [param.asnumpy().tobytes() for param in run.last.params] if run.last else []
         agree(team, 'settings', b''.join([json.dumps(settings, sort_keys=True).encode(), *params]), run.ctx)
+        # Four bytes a character, and a part of an array is no copy; a list has eight, and its parts are copies.
+        run.corpus = (numpy.array(run.corpus[0], dtype='int32'), *run.corpus[1:])
         run.train_epoch = data_parallel(fused if run.settings['engine'] == 'fused' else d2l, team)
     os.write(0, b'{"ready": 1}\n')
     if team.number == 0:
-        threading.Thread(target=save_at_the_end, args=(runs, num_here), daemon=True).start()
+        threading.Thread(target=save_at_the_end, args=(runs, args.workers), daemon=True).start()
         return
     for run in runs:
         run.writes, run.args.pred_period = False, sys.maxsize
@@ -287,7 +293,7 @@ def share(runs, argv, num_here):
     sys.exit()
 
 
-def save_at_the_end(runs, num_here):
+def save_at_the_end(runs, workers):
     """A thread of worker 0: save the last whole epoch when the supervisor hangs up, whatever the main thread waits for.
     """
     with contextlib.suppress(OSError):      # where it hangs up before it has read all signs of life
@@ -296,7 +302,7 @@ def save_at_the_end(runs, num_here):
     for run in runs:
         if run.last is not run.saved:
             run.save()
-            print(f'{run.outcome()}; to go on:\npython -m rnn_scratch train --resume {run.path} --workers {num_here}',
+            print(f'{run.outcome()}; to go on:\npython -m rnn_scratch train --resume {run.path} --workers {workers}',
                   flush=True)
     os._exit(1)
 
@@ -415,7 +421,7 @@ class Supervisor:
 
     def run(self):
         """From the start to the end of all processes; returns the exit status."""
-        numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
                    if signal.getsignal(number) is not signal.SIG_IGN]
         before = [signal.signal(number, lambda number, _: self.signals.append(number)) for number in numbers]
         lost = None

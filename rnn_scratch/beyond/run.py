@@ -64,8 +64,8 @@ def trained_text(checkpoint):
 class Run:
     """One training run. `last` is the checkpoint of the last whole epoch, `best` that of the best one, None before it.
 
-    `args` has what may change when a run is resumed: epochs, stop_at, patience, pred_period, pred_len, prefix and
-    save_every. `settings` has what may not, under the names of the flags; it goes into the checkpoint.
+    `args` has what may change when a run is resumed: epochs, stop_at, patience, pred_period, pred_len, prefix,
+    save_every and workers. `settings` has what may not, under the names of the flags; it goes into the checkpoint.
 
     Raises
     ------
@@ -86,6 +86,7 @@ class Run:
         _checks.check_training(vocab_size, corpus_indices, char_to_idx, settings['sampling'] == 'random',
                                settings['num_steps'], settings['theta'], settings['batch_size'], args.pred_period,
                                args.pred_len, self.prefixes)
+        _checks.check_divisible(settings['batch_size'], args.workers or 1)
         _checks.check_patience(args.patience, self.held_out_text)
         settings.update(corpus_sha256=corpus_sha256(self.corpus, self.held_out_text),
                         unigram_perplexity=evaluation.unigram_perplexity(corpus_indices))
