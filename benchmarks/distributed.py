@@ -27,12 +27,14 @@ LENGTH = TIMES * 10000
 
 def run(hidden, batch_size, workers=None, epochs=4, prefix=()):
     """Seconds a step, the median over the epochs but for the first, as the program itself prints them."""
-    command = [*prefix, sys.executable, '-m', 'rnn_scratch', 'train', '--hidden', hidden, '--batch-size', batch_size,
-               '--sampling', 'random', '--corpus', 'text', '--num-chars', 0, '--epochs', epochs, '--pred-period', 1, '--pred-len', 0, '--out', 'run']
+    command = [*prefix, sys.executable, '-m', 'rnn_scratch', 'train', '--corpus', 'text', '--num-chars', 0, '--hidden',
+               hidden, '--batch-size', batch_size, '--sampling', 'random', '--epochs', epochs, '--pred-period', 1,
+               '--pred-len', 0, '--out', 'run']
     if workers:
         command += ['--workers', workers]
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, 'text').write_text(TIMES * read_text(shipped_archive()).replace('\n', ' ')[:10000], 'utf-8')
+        text = read_text(shipped_archive()).replace('\n', ' ')[:LENGTH // TIMES]
+        Path(folder, 'text').write_text(TIMES * text, 'utf-8')
         done = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, encoding='utf-8',
                               env={**os.environ, 'PYTHONIOENCODING': 'utf-8', 'PYTHONUNBUFFERED': '1'})
     if done.returncode:
