@@ -172,8 +172,9 @@ FAULTS = {
                                         saves=False, after='^', options={'fault': 'scheduler fails'}),
     'the scheduler hangs at its start': Fault(code=1, says='The scheduler has not answered for 5 seconds', saves=False,
                                               after='^', options={'fault': 'scheduler hangs'}),
-    'the port is in use': Fault(code=1, says=r'Port \d+ of 127.0.0.1 cannot be used', saves=False, after='^',
-                                options={'busy': True}),
+    'the port is in use (from the start of the program)': Fault(
+        code=1, says=r'Port \d+ of 127.0.0.1 cannot be used', saves=False, after='^',
+        options={'busy': True}),
 }
 
 

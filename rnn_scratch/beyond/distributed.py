@@ -273,7 +273,8 @@ def share(runs, args):
         check_divisible(run.settings['batch_size'], count)
     if not is_worker():
         argv = [*args.argv, *([] if args.resume else ['--out', str(runs[0].path.parent)])]
-        runs.clear()        # the text, too: from here on this process only watches
+        for run in runs:
+            run.corpus = None       # from here on this process only watches
         sys.exit(Supervisor(argv, args.workers, count).run())
     team = Processes(int(os.environ[NUMBER]), count)
     for run in runs:
