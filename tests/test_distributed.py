@@ -190,8 +190,7 @@ def finish(*trials):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('count, sampling, engine', [(2, 'random', 'fused'), (2, 'consecutive', 'tutorial'),
-                                                     (3, 'random', 'tutorial'), (3, 'consecutive', 'fused')])
+@pytest.mark.parametrize('count, sampling, engine', [(2, 'random', 'fused'), (3, 'consecutive', 'tutorial')])
 def test_several_processes_are_one(tmp_path, count, sampling, engine, capsys):
     """After 20 steps and after 40. Then with another number of workers, 20 more."""
     trial = Trial(tmp_path, *flags(sampling, engine, 2), '--workers', count, '--out', '.')
@@ -225,19 +224,18 @@ def hosts():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('num_servers', [1, 2])
-def test_two_hosts_are_one_process(tmp_path, hosts, num_servers):
+def test_two_hosts_are_one_process(tmp_path, hosts):
     folders = [tmp_path / 'first', tmp_path / 'other']
     for folder in folders:
         folder.mkdir()
-    finish(*start_hosts(folders, *hosts, *flags('random', 'fused', 1), '--out', '.', DMLC_NUM_SERVER=str(num_servers)))
+    finish(*start_hosts(folders, *hosts, *flags('random', 'fused', 1), '--out', '.', DMLC_NUM_SERVER='2'))
     assert_same([param.asnumpy() for param in load_checkpoint(folders[0] / 'random.safetensors').params],
                 train(d2lzh, 'random')[0])
     assert not list(folders[1].glob('*.safetensors'))       # one worker writes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', HOST_FAULTS)
+@pytest.mark.parametrize('name', [name for name in HOST_FAULTS if 'worker' in name or 'cable' in name])
 def test_when_a_host_dies_all_end(tmp_path, hosts, name):
     outcome = try_hosts(name, tmp_path)
     assert is_good(name, outcome), outcome
