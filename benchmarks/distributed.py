@@ -21,11 +21,11 @@ import report
 
 PAGE = Path(__file__).resolve().parent.parent / 'docs/distributed.md'
 VOCABULARY, NUM_STEPS = 1027, 35
-TIMES = 10      # the shipped text so many times: an epoch is printed in hundredths of a second
+TIMES = 4       # the shipped text so many times: an epoch is printed in hundredths of a second
 LENGTH = TIMES * 10000
 
 
-def run(hidden, batch_size, workers=None, epochs=4, prefix=()):
+def run(hidden, batch_size, workers=None, epochs=3, prefix=()):
     """Seconds a step, the median over the epochs but for the first, as the program itself prints them."""
     command = [*prefix, sys.executable, '-m', 'rnn_scratch', 'train', '--corpus', 'text', '--num-chars', 0, '--hidden',
                hidden, '--batch-size', batch_size, '--sampling', 'random', '--epochs', epochs, '--pred-period', 1,
@@ -106,7 +106,7 @@ def load():
 
 def main(is_quick):
     hiddens, batch_sizes, workers = ([8], [32, 16], [2]) if is_quick else ([64, 256, 512], [32, 16, 8], [1, 2, 4])
-    epochs = 2 if is_quick else 4
+    epochs = 2 if is_quick else 3
     before, rows, times = load(), [], {}
     for hidden in hiddens:
         for n in batch_sizes:

@@ -238,8 +238,8 @@ def on_contexts(engine, contexts, kind='local'):
 
 BEAT = 1                # seconds between two signs of life
 SILENCE = 5             # seconds without one, after which a process or a host counts as dead
-START = 60              # seconds in which all workers must have found each other, once all are started
-LAST_WORDS = 5          # seconds for worker 0 to save when another one is dead
+START = 300             # seconds in which all workers must have read the text and found each other
+LAST_WORDS = 4          # seconds for worker 0 to save when another one is dead
 NUMBER = 'RNN_SCRATCH_WORKER'       # the variable that tells a worker its number
 
 
@@ -295,16 +295,16 @@ def share(runs, args):
 
 
 def save_at_the_end(runs, workers):
-    """A thread of worker 0: save the last whole epoch when the supervisor hangs up, whatever the main thread waits for.
-    """
+    """A thread of worker 0: when the supervisor hangs up, save the last whole epoch. The main thread may wait for ever."""
     with contextlib.suppress(OSError):      # where it hangs up before it has read all signs of life
         while os.read(0, 1):
             pass
     for run in runs:
         if run.last is not run.saved:
             run.save()
-            print(f'{run.outcome()}; to go on:\npython -m rnn_scratch train --resume {run.path} --workers {workers}',
-                  flush=True)
+            with contextlib.suppress(OSError):
+                print(f'{run.outcome()}; to go on:\npython -m rnn_scratch train --resume {run.path} --workers {workers}',
+                      flush=True)
     os._exit(1)
 
 
@@ -531,7 +531,7 @@ class Supervisor:
         num_servers = 1 + sum(host.num_servers for host in self.hosts)
         if num_servers != self.num_servers:
             raise Lost(f'DMLC_NUM_SERVER is {self.num_servers}, but there are {num_servers} servers: with more than '
-                       f'one, each host has one, so set it to {1 + len(self.hosts)}, the number of hosts')
+                       f'one, each host has one, so set it to {1 + len(self.hosts)}, the number of hosts.')
         self.since = time.monotonic()
 
     def accept(self):
