@@ -295,16 +295,19 @@ def share(runs, args):
 
 
 def save_at_the_end(runs, workers):
-    """A thread of worker 0: when the supervisor hangs up, save the last whole epoch. The main thread may wait for ever."""
+    """A thread of worker 0: when the supervisor hangs up, save the last whole epoch, and end.
+
+    The main thread cannot do it: it may wait, in MXNet, for a worker that is no more.
+    """
     with contextlib.suppress(OSError):      # where it hangs up before it has read all signs of life
         while os.read(0, 1):
             pass
     for run in runs:
         if run.last is not run.saved:
             run.save()
+            how = f'python -m rnn_scratch train --resume {run.path} --workers {workers}'
             with contextlib.suppress(OSError):
-                print(f'{run.outcome()}; to go on:\npython -m rnn_scratch train --resume {run.path} --workers {workers}',
-                      flush=True)
+                print(f'{run.outcome()}; to go on:\n{how}', flush=True)
     os._exit(1)
 
 
