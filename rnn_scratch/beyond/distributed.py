@@ -48,7 +48,9 @@ from . import fused
 # The mathematics: the same for processes and for devices
 
 def data_parallel(engine, team):
-    """`engine.train_epoch` for one worker of a team: the same arguments, the same perplexity, to rounding.
+    """一组 worker 中的一个怎样训练一个迭代周期：只算自己的那几行，梯度取平均。
+
+    `engine.train_epoch` for one worker of a team: the same arguments, the same perplexity, to rounding.
 
     Parameters
     ----------
@@ -183,7 +185,9 @@ class Contexts:
 
 
 def on_contexts(engine, contexts, kind='local'):
-    """`engine.train_epoch` on several devices of one process, each a worker: the same arguments, the same perplexity.
+    """在一个进程的几个设备上训练一个迭代周期，每个设备是一个 worker。
+
+    `engine.train_epoch` on several devices of one process, each a worker: the same arguments, the same perplexity.
 
     Parameters
     ----------
@@ -249,7 +253,9 @@ def is_worker():
 
 
 def share(runs, args):
-    """Let some workers train these runs together.
+    """让几个 worker 一起训练。
+
+    Let some workers train these runs together.
 
     In the process that the user starts: start the workers, wait for their end, and exit. In worker 0: prepare the runs
     and return, so that it goes on like a process without others. In the other workers: train, and exit.
@@ -295,7 +301,9 @@ def share(runs, args):
 
 
 def save_at_the_end(runs, workers):
-    """A thread of worker 0: when the supervisor hangs up, save the last whole epoch, and end.
+    """worker 0 的一个线程：监督进程断开时，保存最后一个完整的迭代周期，然后结束。
+
+    A thread of worker 0: when the supervisor hangs up, save the last whole epoch, and end.
 
     The main thread cannot do it: it may wait, in MXNet, for a worker that is no more.
     """
@@ -312,7 +320,9 @@ def save_at_the_end(runs, workers):
 
 
 def watch(last_words):
-    """Signs of life to the supervisor, at the other end of standard input; and an end when it hangs up.
+    """每秒告诉监督进程自己还在；它断开时，立刻结束。
+
+    Signs of life to the supervisor, at the other end of standard input; and an end when it hangs up.
 
     A process that the supervisor starts runs this before all else, from its source: `rnn_scratch` is not imported yet.
     MXNet waits for lost processes for ever, and cannot be interrupted. So this is a thread, and the end is a hard one.
@@ -409,7 +419,9 @@ class Member:
 
 
 class Supervisor:
-    """The process that the user starts: it starts scheduler, servers and workers, and ends them together.
+    """监督进程：启动其他所有进程，一个出事，全部结束。
+
+    The process that the user starts: it starts scheduler, servers and workers, and ends them together.
 
     Whoever is dead is noticed by the end of its connection or, where there is none (a process that is stopped, a cable
     that is pulled), by the silence. The supervisor of the first host is connected with those of all others.
