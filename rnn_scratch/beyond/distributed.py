@@ -319,14 +319,11 @@ def save_at_the_end(runs, workers):
     os._exit(1)
 
 
+# A process that the supervisor starts runs this before all else, from its source (in ASCII, for any terminal):
+# `rnn_scratch` is not imported yet. MXNet waits for lost processes for ever, and cannot be interrupted. So this is a
+# thread, and the end is a hard one.
 def watch(last_words):
-    """每秒告诉监督进程自己还在；它断开时，立刻结束。
-
-    Signs of life to the supervisor, at the other end of standard input; and an end when it hangs up.
-
-    A process that the supervisor starts runs this before all else, from its source: `rnn_scratch` is not imported yet.
-    MXNet waits for lost processes for ever, and cannot be interrupted. So this is a thread, and the end is a hard one.
-    """
+    """Signs of life to the supervisor, at the other end of standard input; and an end when it hangs up."""
     import os
     import select
     import threading
