@@ -14,6 +14,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from rnn_scratch._platform import count_cores
 from rnn_scratch.data import read_text, shipped_archive
 
 import report
@@ -117,6 +118,9 @@ def main(is_quick):
     head = ['h', 'MB of gradients', *(f'one process, n = {n}' for n in batch_sizes), *(f'K = {k}' for k in workers)]
     text = (table(head, rows) + f'\n\nThe load of the machine (processes that want a core) was {before} before and '
             f'{load()} after.')
+    if max(float(before), float(load())) > count_cores():
+        text += (' That is more than it has: all times are too long, and rough. Measure again on a quiet machine before '
+                 'you believe them, or the model below.')
     texts = {'steps': text, 'model': model({n: times[hiddens[len(hiddens) // 2], n] for n in batch_sizes},
                                            hiddens[len(hiddens) // 2])}
     counts = [(count, count_bytes(8 if is_quick else 256, count)) for count in ([2] if is_quick else [1, 2, 4])]
