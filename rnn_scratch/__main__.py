@@ -122,7 +122,7 @@ def parse_arguments(argv):
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
     for add in [add_train, add_write, add_trace, add_plot, add_show, add_export, add_download, add_doctor]:
         add(commands)
-    return parser.parse_args(argv)
+    return parser.parse_args(argv, argparse.Namespace(argv=sys.argv[1:] if argv is None else argv))
 
 
 def add_train(commands):
@@ -146,6 +146,10 @@ def add_train(commands):
     what.add_argument('--engine', choices=['fused', 'tutorial'],
                       help="the chapter's cell on fast operators, or any cell on the chapter's (default: fused for "
                            'rnn, tutorial for the others)')
+    what.add_argument('--workers', type=at_least(1), metavar='K',
+                      help='so many processes train together, each with its part of the n sequences of a mini-batch, '
+                           'which K must divide; leave --lr and --theta as they are, because a step is the same as '
+                           'with one process (docs/distributed.md tells more, and how to use several machines)')
     length = parser.add_argument_group('how long')
     length.add_argument('--epochs', type=at_least(1), default=250,
                         help='how often to read the whole text (default: 250)')
@@ -274,6 +278,9 @@ def train(args):
         folder = args.out or new_folder()
         for run in runs:
             run.path = folder / f'{run.settings["sampling"]}.safetensors'
+    if args.workers:
+        from .beyond.distributed import share
+        share(runs, args)
     with locked(runs[0].path.parent):
         train_all(args, runs)
 
@@ -380,7 +387,8 @@ def how_it_ended(args, run, runs, can_go_on):
 def how_to_go_on(args, run):
     """The command that resumes: the settings are in the checkpoint, the other flags are not."""
     command = ['python', '-m', 'rnn_scratch', 'train', '--resume', str(run.path)]
-    for flag in ['--epochs', '--stop-at', '--patience', '--pred-period', '--pred-len', '--save-every']:
+    for flag in ['--workers', '--epochs', '--stop-at', '--patience', '--pred-period', '--pred-len',
+                 '--save-every']:
         value = vars(args)[name_of(flag)]
         if value is not None:
             command += [flag, str(value)]

@@ -1195,3 +1195,46 @@ def check_onnx():
         raise ModuleNotFoundError(
             "The export to ONNX needs the package onnx, which is not installed: in the folder of rnn_scratch, run "
             "python -m pip install --use-pep517 --constraint constraints.txt --editable '.[export]'")
+
+
+def check_divisible(batch_size, count):
+    if batch_size % count:
+        sizes = [n for n in (batch_size // count * count, (batch_size // count + 1) * count) if n]
+        workers = [k for k in range(2, batch_size + 1) if batch_size % k == 0]
+        raise ValueError(f'A mini-batch of {batch_size} sequences cannot be divided among {count} workers: choose a '
+                         f'batch size of {" or ".join(map(str, sizes))}, or {" or ".join(map(str, workers)) or 1} '
+                         'workers.')
+
+
+def check_first_context(ctx, contexts):
+    if ctx != contexts[0]:
+        raise ValueError(f'The parameters are on {ctx}, but the first of the devices is {contexts[0]}: name {ctx} '
+                         'first.')
+
+
+def check_same(what, checksums):
+    """The checksums of all workers must be that of most of them: of two, that of worker 0."""
+    common = max(checksums, key=checksums.count)
+    others = ', '.join(str(number) for number, checksum in enumerate(checksums) if checksum != common)
+    if others and what == 'settings':
+        raise ValueError(f'The settings, the text or the model to go on with are not the same on all workers (worker '
+                         f'{others} differs): start all hosts with the same command and the same files.')
+    if others:
+        raise FloatingPointError(f'The {what} are not the same on all workers (worker {others} differs): all hosts '
+                                 'need the same kind of processor, the same versions and the same OMP_NUM_THREADS.')
+
+
+def check_dmlc(variables, num_here):
+    """The variables that say which host and how many workers, where they are set."""
+    if 'DMLC_ROLE' in variables:
+        raise ValueError(f'DMLC_ROLE is set ({variables["DMLC_ROLE"]}), but --workers starts all roles by itself: '
+                         'unset it.')
+    lowest = {'DMLC_PS_ROOT_PORT': 1, 'DMLC_NUM_WORKER': num_here, 'DMLC_NUM_SERVER': 1}
+    for name, least in lowest.items():
+        value = variables.get(name, str(least))
+        if not value.isdecimal() or not least <= int(value) <= 65534:
+            raise ValueError(f'{name} is {value!r}, and must be a whole number from {least} to 65534.')
+    missing = {'DMLC_PS_ROOT_URI', 'DMLC_PS_ROOT_PORT', 'DMLC_NUM_WORKER'} - set(variables)
+    if 0 < len(missing) < 3:
+        raise ValueError(f'{" and ".join(sorted(missing))} must be set, too: several hosts need the three variables '
+                         'DMLC_PS_ROOT_URI, DMLC_PS_ROOT_PORT and DMLC_NUM_WORKER.')

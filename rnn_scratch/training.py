@@ -14,12 +14,13 @@ from .predict import predict_rnn
 
 
 def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
-                lr, clipping_theta, batch_size):
+                lr, clipping_theta, batch_size, *, data_iter=None, grad_clipping=grad_clipping):
     """训练一个迭代周期：读一遍语料，每个小批量走一步（6.4.7 节）。
 
     Read the corpus once, taking a step of gradient descent for each mini-batch (section 6.4.7).
 
-    The arguments are those of `train_and_predict_rnn`; `params` change in place.
+    The arguments are those of `train_and_predict_rnn`; `params` change in place. Other functions may stand for the
+    iterator of the sampling (`data_iter`) and for `grad_clipping`: training on several machines comes in there.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
     rnn, init_rnn_state = check_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
                                       is_random_iter, num_steps, lr, clipping_theta, batch_size)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    data_iter = d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive
+    data_iter = data_iter or (d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive)
     l_sum, n = 0.0, 0           # n counts characters here, as in the chapter; in the shapes below it is the batch size
     state = init_rnn_state(batch_size, num_hiddens, ctx)                # (n, h)
     for X, Y in data_iter(corpus_indices, batch_size, num_steps, ctx):  # (n, T), (n, T)

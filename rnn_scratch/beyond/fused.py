@@ -207,7 +207,7 @@ def gradients_of_checked(X, Y, state, params):
 
 
 def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
-                lr, clipping_theta, batch_size):
+                lr, clipping_theta, batch_size, *, data_iter=None, gradients=gradients_of_checked):
     """用这个引擎训练一个迭代周期，参数和 `training.train_epoch` 一样。
 
     `training.train_epoch` on this engine: the same arguments, the same perplexity, to rounding.
@@ -218,6 +218,8 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
         `d2l.rnn`: this engine computes no other cell.
     params, init_rnn_state, …, batch_size
         As for `training.train_epoch`; `params` change in place.
+    data_iter, gradients : functions, optional
+        What stands in for the iterator of the sampling, and for the function of that name.
 
     Returns
     -------
@@ -235,7 +237,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
     # What is not ours comes back with an eye on what it returns.
     _, init_rnn_state = check_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
                                     is_random_iter, num_steps, lr, clipping_theta, batch_size)
-    data_iter = d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive
+    data_iter = data_iter or (d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive)
     mini_batches = data_iter(corpus_indices, batch_size, num_steps, ctx)
     size = batch_size * num_steps                                       # T n, the characters of a mini-batch
     l_sum, n = 0.0, 0           # n counts characters, as in the chapter
@@ -248,7 +250,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
             if is_random_iter:
                 state = init_rnn_state(batch_size, num_hiddens, ctx)
             before = state
-            loss, state, grads = gradients_of_checked(X, Y, before, params)
+            loss, state, grads = gradients(X, Y, before, params)
             # These are gradients of the sum L; the chapter's loss is the mean, L / (T n).
             step = lr / size
             if clipping_theta is not None:

@@ -90,14 +90,18 @@ class Run:
 
     One training run. `last` is the checkpoint of the last whole epoch, `best` that of the best one, None before it.
 
-    `args` has what may change when a run is resumed: epochs, stop_at, patience, pred_period, pred_len, prefix and
-    save_every. `settings` has what may not, and the engine, under the names of the flags; it goes into the checkpoint.
+    `args` has what may change when a run is resumed: epochs, stop_at, patience, pred_period, pred_len, prefix,
+    save_every and workers. `settings` has what may not, and the engine, under the names of the flags; it goes into the
+    checkpoint.
 
     Raises
     ------
     OSError, ValueError
         The corpus cannot be read, or the settings do not fit it or each other: found here, before any work.
     """
+
+    train_epoch = None      # another function for an epoch than the engine's: that of several workers together
+    writes = True           # of several workers only one
 
     def __init__(self, args, settings, path=None):
         self.args, self.settings, self.ctx = args, settings, d2l.try_gpu()
@@ -111,6 +115,7 @@ class Run:
         _checks.check_training(vocab_size, corpus_indices, char_to_idx, settings['sampling'] == 'random',
                                settings['num_steps'], settings['theta'], settings['batch_size'], args.pred_period,
                                args.pred_len, self.prefixes)
+        _checks.check_divisible(settings['batch_size'], args.workers or 1)
         _checks.check_patience(args.patience, self.held_out_text)
         settings.update(corpus_sha256=corpus_sha256(self.corpus, self.held_out_text),
                         unigram_perplexity=evaluation.unigram_perplexity(corpus_indices))
@@ -230,7 +235,7 @@ class Run:
         args, settings = self.args, self.settings
         corpus_indices, _, idx_to_char, vocab_size = self.corpus
         cell = CELLS[self.cell]
-        train_epoch = fused.train_epoch if self.engine == 'fused' else d2l.train_epoch
+        train_epoch = self.train_epoch or (fused.train_epoch if self.engine == 'fused' else d2l.train_epoch)
         began = time.time()
         perplexity = train_epoch(
             cell.rnn, self.params, cell.init_rnn_state, settings['hidden'], vocab_size, self.ctx, corpus_indices,
@@ -269,7 +274,7 @@ class Run:
 
     def save(self):
         """The best epoch and the last one, where they are not saved yet."""
-        if self.last is not self.saved:
+        if self.last is not self.saved and self.writes:
             with self.stop.wait():
                 save_checkpoint(self.best_path(), self.best)
                 save_checkpoint(self.path, self.last)

@@ -1,0 +1,142 @@
+"""What a step costs with several workers, counted and measured: it writes tables of docs/distributed.md.
+
+    python benchmarks/distributed.py            some five minutes; leave the machine alone meanwhile
+    python benchmarks/distributed.py --quick    one epoch of the smallest sizes, to see that it runs; writes nothing
+
+Bytes are counted in a network of its own (a namespace), where nothing else is sent; without the right to make one, that
+line is left as it is.
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+
+from rnn_scratch._platform import count_cores
+from rnn_scratch.data import read_text, shipped_archive
+
+import report
+
+PAGE = Path(__file__).resolve().parent.parent / 'docs/distributed.md'
+VOCABULARY, NUM_STEPS = 1027, 35
+TIMES = 2       # the shipped text so many times: an epoch is printed in hundredths of a second
+LENGTH = TIMES * 10000
+
+
+def run(hidden, batch_size, workers=None, epochs=12, prefix=()):
+    """Seconds a step in the fastest epoch, as the program itself prints them: the machine may have other work, too."""
+    command = [*prefix, sys.executable, '-m', 'rnn_scratch', 'train', '--corpus', 'text', '--num-chars', 0, '--hidden',
+               hidden, '--batch-size', batch_size, '--sampling', 'random', '--epochs', epochs, '--pred-period', 1,
+               '--pred-len', 0, '--out', 'run']
+    if workers:
+        command += ['--workers', workers]
+    with tempfile.TemporaryDirectory() as folder:
+        text = read_text(shipped_archive()).replace('\n', ' ')[:LENGTH // TIMES]
+        Path(folder, 'text').write_text(TIMES * text, 'utf-8')
+        done = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, encoding='utf-8',
+                              env={**os.environ, 'PYTHONIOENCODING': 'utf-8', 'PYTHONUNBUFFERED': '1'})
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    seconds = [float(number) for number in re.findall(r'time (\S+) sec', done.stdout)]
+    return min(seconds) / num_steps(batch_size)
+
+
+def num_steps(batch_size):
+    """Mini-batches of an epoch."""
+    return (LENGTH - 1) // NUM_STEPS // batch_size
+
+
+def num_bytes(hidden):
+    """All gradients, four bytes each."""
+    return 4 * (2 * VOCABULARY * hidden + hidden ** 2 + hidden + VOCABULARY)
+
+
+def count_bytes(hidden, workers):
+    """The bytes that cross the network in a step: of a run with 3 epochs less those of a run with 1."""
+    name = f'rnn{uuid.uuid4().hex[:8]}'
+    inside = ['ip', 'netns', 'exec', name]
+
+    def counted(epochs):
+        before = received()
+        run(hidden, 32, workers, epochs, inside)
+        return received() - before
+
+    def received():
+        lines = subprocess.run([*inside, 'cat', '/proc/net/dev'], capture_output=True, text=True, check=True).stdout
+        return int(re.search(r'lo:\s*(\d+)', lines).group(1))
+
+    if subprocess.run(['ip', 'netns', 'add', name], capture_output=True).returncode:
+        return None
+    try:
+        subprocess.run([*inside, 'ip', 'link', 'set', 'lo', 'up'], check=True)
+        return (counted(3) - counted(1)) / 2 / num_steps(32)
+    finally:
+        subprocess.run(['ip', 'netns', 'delete', name], check=True)
+
+
+def model(times, hidden, latency=1e-4):
+    """The table of speed-ups on a network, from a straight line through what one process takes for n rows."""
+    (few, t_few), (many, t_many) = min(times.items()), max(times.items())
+    slope = (t_many - t_few) / (many - few)
+    start = t_few - few * slope
+
+    def t(n):
+        return start + slope * n
+
+    rows = []
+    for gigabits in [1, 10, 100]:
+        for servers in ['one', 'each']:
+            row = [f'{gigabits} Gbit/s, ' + ('one server' if servers == 'one' else 'a server on each')]
+            for n in [32, 256, 1024]:
+                for count in [2, 4, 8]:
+                    sent = 2 * num_bytes(hidden) * (count if servers == 'one' else 1)
+                    row.append(f'{t(n) / (t(n / count) + sent / (gigabits * 1e9 / 8) + 2 * latency):.2f}')
+            rows.append(row)
+    head = ['network', *(f'n = {n}, K = {count}' for n in [32, 256, 1024] for count in [2, 4, 8])]
+    return (f'The line through n = {few} and n = {many} of the table above, for h = {hidden}: '
+            f't(n) = {1000 * start:.1f} ms + {1000 * slope:.2f} ms · n. B = {num_bytes(hidden) / 1e6:.2f} MB, l = '
+            f'{1000 * latency:g} ms.\n\n' + table(head, rows))
+
+
+def load():
+    return f'{os.getloadavg()[0]:.1f}'
+
+
+def main(is_quick):
+    hiddens, batch_sizes, workers = ([8], [32, 16], [2]) if is_quick else ([64, 256, 512], [32, 16, 8], [1, 2, 4])
+    epochs = 2 if is_quick else 12
+    before, rows, times = load(), [], {}
+    for hidden in hiddens:
+        for n in batch_sizes:
+            times[hidden, n] = run(hidden, n, epochs=epochs)
+        shared = [run(hidden, 32, count, epochs) for count in workers]
+        rows.append([hidden, f'{num_bytes(hidden) / 1e6:.2f}', *(f'{1000 * times[hidden, n]:.1f}' for n in batch_sizes),
+                     *(f'{1000 * seconds:.1f}' for seconds in shared)])
+        print(rows[-1], flush=True)
+    head = ['h', 'MB of gradients', *(f'one process, n = {n}' for n in batch_sizes), *(f'K = {k}' for k in workers)]
+    text = (table(head, rows) + f'\n\nThe load of the machine (processes that want a core) was {before} before and '
+            f'{load()} after.')
+    if max(float(before), float(load())) > count_cores():
+        text += (' That is more than it has: all times are too long, and rough. Measure again on a quiet machine '
+                 'before you believe them, or the model below.')
+    texts = {'steps': text, 'model': model({n: times[hiddens[len(hiddens) // 2], n] for n in batch_sizes},
+                                           hiddens[len(hiddens) // 2])}
+    counts = [(count, count_bytes(8 if is_quick else 256, count)) for count in ([2] if is_quick else [1, 2, 4])]
+    if counts[0][1]:
+        expected = num_bytes(8 if is_quick else 256)
+        texts['bytes'] = table(['workers', 'counted, MB a step', '2 K B, MB a step'], [
+            [count, f'{found / 1e6:.2f}', f'{2 * count * expected / 1e6:.2f}'] for count, found in counts])
+    print('\n\n'.join(texts.values()))
+    if not is_quick:
+        report.fill(PAGE, texts)
+
+
+def table(head, rows):
+    lines = [head, ['---:'] * len(head), *rows]
+    return '\n'.join(f'| {" | ".join(map(str, line))} |' for line in lines)
+
+
+if __name__ == '__main__':
+    main('--quick' in sys.argv[1:])
