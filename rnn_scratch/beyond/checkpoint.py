@@ -176,7 +176,9 @@ def save_checkpoint(path, checkpoint):
 
 
 def write_whole(path, content, is_new=False):
-    """Put bytes into a file in one step: before it, the old file is there, after it, the new one.
+    """一步写好一个文件：要么是旧的，要么是完整的新的。
+
+    Put bytes into a file in one step: before it, the old file is there, after it, the new one.
 
     With `is_new` there must be no old one: FileExistsError.
     """
@@ -231,7 +233,9 @@ def checksum(entries, arrays):
 
 
 def to_json(entries):
-    """JSON with the characters as they are, so that a person can read the vocabulary.
+    """写成 JSON，字符原样保留，人也读得懂。
+
+    JSON with the characters as they are, so that a person can read the vocabulary.
 
     But for half a surrogate pair, which UTF-8 does not have: the path of a corpus has one where its name is not UTF-8.
     """

@@ -39,7 +39,9 @@ OPSET, IR_VERSION = 17, 8       # of 2022: what reads ONNX reads these, and late
 
 
 def to_pytorch(checkpoint, path):
-    """Write a model for PyTorch: a safetensors file with the weights of a recurrent layer and of a linear one.
+    """把模型写给 PyTorch：循环层和线性层的权重。
+
+    Write a model for PyTorch: a safetensors file with the weights of a recurrent layer and of a linear one.
 
         to_pytorch(checkpoint, 'songs-pytorch.safetensors')
 
@@ -88,7 +90,9 @@ def layer_for(checkpoint):
 
 
 def to_onnx(checkpoint, path):
-    """Write a model as an ONNX file, which ONNX Runtime and others compute without the framework it was trained with.
+    """把模型写成 ONNX 文件，ONNX Runtime 等都能计算。
+
+    Write a model as an ONNX file, which ONNX Runtime and others compute without the framework it was trained with.
 
         to_onnx(checkpoint, 'songs.onnx')
 
@@ -126,7 +130,9 @@ def to_onnx(checkpoint, path):
 
 
 def onnx_model(checkpoint, arrays):
-    """The graph: one-hot vectors, the recurrent layer, the output layer.
+    """计算图：one-hot 向量，循环层，输出层。
+
+    The graph: one-hot vectors, the recurrent layer, the output layer.
 
     The layer multiplies the one-hot vectors by W, so that W is where readers of ONNX look for it. The other way is to
     look up rows of W_xh, and an identity matrix for W. With 1,027 characters and 256 hidden units it takes 35 µs a
@@ -192,7 +198,9 @@ def arrays_of(checkpoint, path):
 
 
 def stack(arrays, kind, gates):
-    """The weights, or the biases, of a layer as both frameworks have them: one gate below the other.
+    """一层的权重或偏置，一个门接一个门，和两个框架里一样。
+
+    The weights, or the biases, of a layer as both frameworks have them: one gate below the other.
 
     >>> arrays = {'W_xi': np.array([[1, 2]]), 'W_xf': np.array([[3, 4]])}     # d = 1, h = 2
     >>> stack(arrays, 'W_x', 'fi').tolist()

@@ -303,7 +303,9 @@ def progress_bar(num_epochs, done):
 
 
 class StopSignals:
-    """The signals that ask to stop raise KeyboardInterrupt, and `number` is the first one that came.
+    """让训练停下的三个信号：Ctrl-C、SIGTERM、SIGHUP。
+
+    The signals that ask to stop raise KeyboardInterrupt, and `number` is the first one that came.
 
     While a file is written they wait, and `check` finds them afterwards. Where `once` is true, no signal after the
     first raises anything: it must not disturb the last save.
@@ -366,7 +368,9 @@ def stop_signals(stop):
 
 @contextlib.contextmanager
 def locked(folder):
-    """Keep other processes from training in a folder. The system ends the lock with the process, even after kill -9.
+    """一个文件夹同时只让一个进程训练。
+
+    Keep other processes from training in a folder. The system ends the lock with the process, even after kill -9.
 
     Raises
     ------
@@ -442,7 +446,9 @@ def new_folder():
 
 
 def newest_run(runs='runs'):
-    """The checkpoints of the folder that was last saved to, the newest one last.
+    """最近一次存过的文件夹里的模型，最新的在最后。
+
+    The checkpoints of the folder that was last saved to, the newest one last.
 
     Not the best ones beside them, and not what was exported from them.
     """
