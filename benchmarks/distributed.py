@@ -119,8 +119,8 @@ def main(is_quick):
     text = (table(head, rows) + f'\n\nThe load of the machine (processes that want a core) was {before} before and '
             f'{load()} after.')
     if max(float(before), float(load())) > count_cores():
-        text += (' That is more than it has: all times are too long, and rough. Measure again on a quiet machine '
-                 'before you believe them, or the model below.')
+        text += (' That is more than it has: all times are too long, and rough. Measure on a quiet machine before '
+                 'you believe them, or the model below.')
     texts = {'steps': text, 'model': model({n: times[hiddens[len(hiddens) // 2], n] for n in batch_sizes},
                                            hiddens[len(hiddens) // 2])}
     counts = [(count, count_bytes(8 if is_quick else 256, count)) for count in ([2] if is_quick else [1, 2, 4])]
