@@ -115,8 +115,14 @@ SETTINGS = [
 ]
 
 
+class Parser(argparse.ArgumentParser):
+    def print_help(self, file=None):
+        """argparse says nothing where this cannot be written."""
+        (file or sys.stdout).write(self.format_help())
+
+
 def parse_arguments(argv):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='python -m rnn_scratch', description='A recurrent network from scratch that writes songs: train it, let '
         'it write, look inside.', epilog='python -m rnn_scratch COMMAND --help tells more of each command.')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)

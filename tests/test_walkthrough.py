@@ -65,9 +65,11 @@ def check_what_the_text_says(notebook):
     assert len(trained_on) == len(held_out) == len(best) == 2
     # "About as good as the unigram model": by a fifth better or worse, for the best epoch of a run moves with rounding.
     assert max(trained_on) < 5 and min(held_out) > 1027 and all(0.8 < p / unigram < 1.2 for p in best)
-    copied = [float(number) for number in re.findall(r'^  250(.*)$', everything, re.MULTILINE)[0].split()]
-    unseen, = numbers(r'songs that it never saw: (\S+)')
-    assert copied[0] > unseen and copied[1] > unseen > copied[3]
+    # Two numbers for greedy, and for each of three temperatures: the longest piece, and the share in percent
+    copied = [float(number.rstrip('%')) for number in re.findall(r'^  250(.*)$', everything, re.MULTILINE)[0].split()]
+    (unseen,), (share,) = numbers(r'held-out text: +(\S+)'), numbers(r'held-out text: +\S+ +(\d+)%')
+    assert copied[0] > unseen and copied[2] > unseen > copied[6]
+    assert copied[1] > share and copied[3] > share >= copied[7]
 
 
 def test_the_stored_numbers_bear_out_the_text(stored):

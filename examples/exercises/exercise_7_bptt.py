@@ -55,17 +55,17 @@ def autograd_gradients(X, Y, H_0, params, through_time=True, added_once=False):
     a step counts once for W_xh.
     """
     W_xh, W_hh, b_h, W_hq, b_q = params = [nd.array(param, dtype=param.dtype) for param in params]
-    state = (nd.array(H_0, dtype=H_0.dtype),)
-    Zs = [nd.zeros_like(state[0]) for _ in X.T]     # zeros, added to Z_t, so that their gradient is ∂L/∂Z_t
+    H = nd.array(H_0, dtype=H_0.dtype)
+    Zs = [nd.zeros_like(H) for _ in X.T]     # zeros, added to Z_t, so that their gradient is ∂L/∂Z_t
     for array in params + Zs:
         array.attach_grad()
     outputs = []
     with autograd.record():
         for X_t, Z in zip(d2l.to_onehot(nd.array(X), len(W_xh)), Zs):
             if not through_time:
-                state = (state[0].detach(),)
-            (O,), state = d2l.rnn([X_t.astype(H_0.dtype)], state, (W_xh, W_hh, b_h + Z, W_hq, b_q))
-            outputs.append(O)
+                H = H.detach()
+            H = nd.tanh(nd.dot(X_t.astype(H_0.dtype), W_xh) + nd.dot(H, W_hh) + b_h + Z)
+            outputs.append(nd.dot(H, W_hq) + b_q)
         l = SoftmaxCrossEntropyLoss()(nd.concat(*outputs, dim=0), nd.array(Y.T.reshape(-1))).mean()
     l.backward()
     grads = [param.grad.asnumpy() for param in params]

@@ -110,8 +110,8 @@ class Run:
         self.prefixes = args.prefix or default_prefixes(self.corpus)
         self.cell, self.engine = settings.pop('cell'), settings.pop('engine')       # a checkpoint has fields for them
         _checks.check_engine(self.engine, self.cell)
-        _checks.check_sizes(self.ctx, settings['hidden'], vocab_size=vocab_size)
         _checks.check_memory(settings['hidden'], vocab_size, self.training_bytes(), memory_bytes())
+        _checks.check_sizes(self.ctx, settings['hidden'], vocab_size=vocab_size)
         _checks.check_training(vocab_size, corpus_indices, char_to_idx, settings['sampling'] == 'random',
                                settings['num_steps'], settings['theta'], settings['batch_size'], args.pred_period,
                                args.pred_len, self.prefixes)
