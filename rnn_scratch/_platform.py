@@ -81,7 +81,8 @@ def what_is_missing():
     if machine not in LIBRARIES or machine == 'linux aarch64' and missing:
         reason = f' (there it needs {", ".join(missing)}, which no package brings)' if missing else ''
         return (f'MXNet 1.9.1 does not run on {machine}{reason}: use a machine with Linux on x86_64, or try to emulate '
-                'one, for instance with: docker run --platform linux/amd64 -it python:3.11 (not tried).')
+                'one, for instance with: docker run --platform linux/amd64 -it python:3.11 (not tried; docs/faq.md has '
+                'more, for Windows, too).')
     if missing:
         packages = ' '.join(LIBRARIES[machine][library] for library in missing)
         return (f'MXNet needs {", ".join(missing)}, which this machine lacks: install the packages of your system that '
