@@ -8,7 +8,6 @@ import io
 import itertools
 import math
 import os
-import shlex
 import signal
 import sys
 import unicodedata
@@ -17,11 +16,10 @@ from pathlib import Path
 
 import rnn_scratch as d2l
 
-from ._checks import check_name
+from ._checks import LONGEST_TEXT, check_name
 
 COLUMN = 26     # cells of the terminal; a Chinese character takes two
 LONGEST_SONG = 10_000       # characters that are kept until the song is whole
-LONGEST = 1_000_000         # characters that are printed one by one
 
 def finite(text):
     try:
@@ -187,7 +185,7 @@ def add_write(commands):
     add_model(parser)
     parser.add_argument('--prefix', type=song, help='how the song begins (default: 分开, or a character that the '
                                                     'model knows where it does not know these)')
-    parser.add_argument('--num-chars', type=at_least(0, LONGEST), default=200,
+    parser.add_argument('--num-chars', type=at_least(0, LONGEST_TEXT), default=200,
                         help='how many characters to write after it (default: 200)')
     parser.add_argument('--temperature', type=not_negative, nargs='+', default=[0.8],
                         help="how bold to be: 0 is greedy, 1 the model's own distribution; several stand side by side "
@@ -384,23 +382,10 @@ def how_it_ended(args, run, runs, can_go_on):
     else:
         text = f'\nstopped after epoch {run.last.epoch} and saved to {run.path}'
     if run.saved and can_go_on:
-        text += f'; to go on:\n{how_to_go_on(args, run)}'
+        text += f'; to go on:\n{run.how_to_go_on()}'
     for later in runs[runs.index(run) + 1:]:
         text += f'\n({later.settings["sampling"]} sampling has not begun)'
     return text
-
-
-def how_to_go_on(args, run):
-    """The command that resumes: the settings are in the checkpoint, the other flags are not."""
-    command = ['python', '-m', 'rnn_scratch', 'train', '--resume', str(run.path)]
-    for flag in ['--workers', '--epochs', '--stop-at', '--patience', '--pred-period', '--pred-len',
-                 '--save-every']:
-        value = vars(args)[name_of(flag)]
-        if value is not None:
-            command += [flag, str(value)]
-    for prefix in args.prefix or []:
-        command += ['--prefix', prefix]
-    return shlex.join(command)
 
 
 # write

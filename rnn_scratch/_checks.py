@@ -1017,8 +1017,8 @@ def check_memory(num_hiddens, vocab_size, needed, there_is):
                          '--batch-size or --num-steps smaller.')
 
 
-def check_held_out_perplexity(perplexity):
-    if math.isnan(perplexity):
+def check_held_out_sum(l_sum):
+    if math.isnan(l_sum):
         raise FloatingPointError('The held-out perplexity is not a number: the parameters have grown beyond all '
                                  'bounds; start again with a smaller learning rate (lr).')
 

@@ -51,7 +51,7 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
     FloatingPointError
         The state has grown beyond all bounds, as it can with ReLU.
     """
-    # What is not ours comes back with an eye on what it returns.
+    # The arguments are checked. The functions come back wrapped, so that a wrong return value is named.
     rnn, init_rnn_state, pick = check_prediction(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens,
                                                  vocab_size, ctx, idx_to_char, char_to_idx, pick, greedy)
     state = init_rnn_state(1, num_hiddens, ctx)

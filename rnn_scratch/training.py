@@ -34,7 +34,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
     FloatingPointError
         The norm of the gradient is infinite or not a number; or, without clipping, the loss or a parameter is.
     """
-    # What is not ours comes back with an eye on what it returns.
+    # The arguments are checked. The functions come back wrapped, so that a wrong return value is named.
     rnn, init_rnn_state = check_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
                                       is_random_iter, num_steps, lr, clipping_theta, batch_size)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
@@ -46,8 +46,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
             # Neighbouring mini-batches are not neighbours in the text: forget.
             state = init_rnn_state(batch_size, num_hiddens, ctx)
         else:
-            # Keep the values, drop the history: gradients stay within the mini-batch. `detach` returns new arrays. (In
-            # this loop `backward()` has dropped the history already; see docs/departures.md.)
+            # Keep the values, drop the history: gradients stay within the mini-batch. `detach` returns new arrays.
             state = tuple(s.detach() for s in state)
         with autograd.record():
             inputs = to_onehot(X, vocab_size)                           # T × (n, d)
@@ -124,7 +123,7 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
     FloatingPointError
         As for `train_epoch`.
     """
-    # What is not ours comes back with an eye on what it returns.
+    # The arguments are checked. The functions come back wrapped, so that a wrong return value is named.
     train_epoch = check_train_and_predict(
         rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char, char_to_idx,
         is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size, pred_period, pred_len, prefixes,

@@ -245,8 +245,9 @@ def test_when_a_host_dies_all_end(tmp_path, hosts, name):
 @pytest.mark.slow
 @pytest.mark.parametrize('there, variables, message', [
     (['--lr', 9], {}, r'not the same on all workers \(worker 1 differs\)'),
+    (['--epochs', 2], {}, r'not the same on all workers \(worker 1 differs\)'),
     ([], {'DMLC_NUM_WORKER': '3'}, 'here are 2 workers in all .* there 3'),
-], ids=['lr', 'number'])
+], ids=['lr', 'epochs', 'number'])
 def test_hosts_that_were_started_differently(tmp_path, hosts, there, variables, message):
     names, addresses = hosts
     trials = []

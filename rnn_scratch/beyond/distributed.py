@@ -44,6 +44,7 @@ from .. import __version__
 from .._checks import check_divisible, check_dmlc, check_first_context, check_same
 from .._platform import count_cores
 from . import fused
+from .run import STOP_SIGNALS
 
 # The mathematics: the same for processes and for devices
 
@@ -79,7 +80,7 @@ def data_parallel(engine, team):
         d2l.grad_clipping(params, theta, ctx)
 
     def gradients(X, Y, state, params):
-        loss, state, found = fused.gradients(X, Y, state, params)
+        loss, state, found = fused.gradients_of_checked(X, Y, state, params)
         return loss, state, average(found)
 
     def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter,
@@ -283,17 +284,14 @@ def share(runs, args):
             run.corpus = None       # from here on this process only watches
         sys.exit(Supervisor(argv, args.workers, count).run())
     team = Processes(int(os.environ[NUMBER]), count)
+    agree(team, 'settings', b''.join(map(what_decides, runs)), runs[0].ctx)
     for run in runs:
-        settings = {**run.settings, 'cell': run.cell, 'engine': run.engine}
-        del settings['corpus']      # where the text is may differ; its hash is there, too
-        params = [param.asnumpy().tobytes() for param in run.last.params] if run.last else []
-        agree(team, 'settings', b''.join([json.dumps(settings, sort_keys=True).encode(), *params]), run.ctx)
         # Four bytes a character, and a part of an array is no copy; a list has eight, and its parts are copies.
         run.corpus = (numpy.array(run.corpus[0], dtype='int32'), *run.corpus[1:])
         run.train_epoch = data_parallel(fused if run.engine == 'fused' else d2l, team)
     os.write(0, b'{"ready": 1}\n')
     if team.number == 0:
-        threading.Thread(target=save_at_the_end, args=(runs, args.workers), daemon=True).start()
+        threading.Thread(target=save_at_the_end, args=(runs,), daemon=True).start()
         return
     for run in runs:
         run.writes, run.args.pred_period = False, sys.maxsize
@@ -301,7 +299,18 @@ def share(runs, args):
     sys.exit()
 
 
-def save_at_the_end(runs, workers):
+def what_decides(run):
+    """All that the steps of a run, and their number, depend on, as bytes. It must be the same on all workers."""
+    settings = {**run.settings, 'cell': run.cell, 'engine': run.engine}
+    del settings['corpus']      # where the text is may differ; its hash is there, too
+    models = [model for model in run.last_and_best if model]
+    entries = [settings, run.args.epochs, run.args.stop_at, run.args.patience,
+               [[model.perplexities, model.held_out] for model in models]]
+    return b''.join([json.dumps(entries, sort_keys=True).encode(),
+                     *(param.asnumpy().tobytes() for model in models for param in model.params)])
+
+
+def save_at_the_end(runs):
     """worker 0 的一个线程：监督进程断开时，保存最后一个完整的迭代周期，然后结束。
 
     A thread of worker 0: when the supervisor hangs up, save the last whole epoch, and end.
@@ -311,13 +320,15 @@ def save_at_the_end(runs, workers):
     with contextlib.suppress(OSError):      # where it hangs up before it has read all signs of life
         while os.read(0, 1):
             pass
-    for run in runs:
-        if run.last is not run.saved:
-            run.save()
-            how = f'python -m rnn_scratch train --resume {run.path} --workers {workers}'
-            with contextlib.suppress(OSError):
-                print(f'{run.outcome()}; to go on:\n{how}', flush=True)
-    os._exit(1)
+    try:
+        for run in runs:
+            if run.last is not run.saved:
+                run.save()
+                print(f'{run.outcome()}; to go on:\n{run.how_to_go_on()}', flush=True)
+    except (OSError, ValueError) as error:      # a full disk, or nobody who reads
+        print(error, file=sys.stderr, flush=True)
+    finally:
+        os._exit(1)
 
 
 # A process that the supervisor starts runs this before all else, from its source (in ASCII, for any terminal):
@@ -435,8 +446,7 @@ class Supervisor:
 
     def run(self):
         """From the start to the end of all processes; returns the exit status."""
-        numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-                   if signal.getsignal(number) is not signal.SIG_IGN]
+        numbers = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
         before = [signal.signal(number, lambda number, _: self.signals.append(number)) for number in numbers]
         lost = None
         try:
@@ -514,7 +524,7 @@ class Supervisor:
                        'DMLC_NUM_SERVER': str(self.num_servers)}
         if not {'DMLC_NODE_HOST', 'DMLC_INTERFACE'} & set(os.environ):
             environment['DMLC_NODE_HOST'] = self.node_host
-        if not {'OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS'} & set(os.environ):
+        if not any(os.environ.get(name, '').strip() for name in ['OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS']):
             # The cores are shared out: threads of several processes on one core would wait for each other in turns.
             threads = str(max(1, count_cores() // self.num_here) if role == 'worker' else 1)
             environment.update(MXNET_OMP_MAX_THREADS=threads)

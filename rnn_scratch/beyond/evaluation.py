@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mxnet import gluon, nd
 
-from .._checks import check_copied, check_evaluation, check_losses, check_unigram
+from .._checks import check_copied, check_evaluation, check_held_out_sum, check_losses, check_unigram
 from ..onehot import to_onehot
 from ..perplexity import perplexity
 
@@ -63,6 +63,8 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
     ------
     TypeError, ValueError
         Fewer than two characters of the text are in the vocabulary, or as for `predict_rnn`.
+    FloatingPointError
+        The perplexity is not a number.
     """
     init_rnn_state = check_evaluation(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char,
                                       char_to_idx, losses)
@@ -74,6 +76,7 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
         X, Y = indices[:, i:min(i + NUM_STEPS, length - 1)], indices[:, i + 1:i + 1 + NUM_STEPS]    # (1, T)
         l, state = losses(rnn, X, Y, state, params, vocab_size)
         l_sum += l.sum().asscalar()
+    check_held_out_sum(l_sum)
     return Evaluation(perplexity(l_sum, length - 1), length - 1, dict(unknown))
 
 

@@ -8,7 +8,7 @@ Write `fused.` where `d2l.` stood, and nothing else changes:
 
 The chapter lets autograd find the gradients. Here they are the equations of section 6.6 (通过时间反向传播), one after
 the other: read `there_and_back`. (Only the gradient of the look-up, which adds rows to rows, is MXNet's: see
-`gradients`.) Written out, they need fewer operators than autograd does, and larger ones:
+`gradients_of_checked`.) Written out, they need fewer operators than autograd does, and larger ones:
 
 | the chapter | here | why it is faster |
 | --- | --- | --- |
@@ -219,7 +219,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
     params, init_rnn_state, …, batch_size
         As for `training.train_epoch`; `params` change in place.
     data_iter, gradients : functions, optional
-        What stands in for the iterator of the sampling, and for the function of that name.
+        What stands in for the iterator of the sampling, and for `gradients_of_checked`.
 
     Returns
     -------
@@ -234,7 +234,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
         As for `training.train_and_predict_rnn`, before the first step; or for another cell.
     """
     check_cell(rnn, model.rnn)
-    # What is not ours comes back with an eye on what it returns.
+    # The arguments are checked. The functions come back wrapped, so that a wrong return value is named.
     _, init_rnn_state = check_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
                                     is_random_iter, num_steps, lr, clipping_theta, batch_size)
     data_iter = data_iter or (d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive)
@@ -351,7 +351,7 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
         As there; and for another cell.
     """
     check_cell(rnn, model.rnn)
-    # What is not ours comes back with an eye on what it returns.
+    # The arguments are checked. The functions come back wrapped, so that a wrong return value is named.
     _, init_rnn_state, pick = check_prediction(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size,
                                                ctx, idx_to_char, char_to_idx, pick, greedy)
     state = init_rnn_state(1, num_hiddens, ctx)

@@ -10,6 +10,7 @@ import math
 import os
 import random
 import resource
+import shlex
 import signal
 import sys
 import tempfile
@@ -115,7 +116,6 @@ class Run:
         _checks.check_training(vocab_size, corpus_indices, char_to_idx, settings['sampling'] == 'random',
                                settings['num_steps'], settings['theta'], settings['batch_size'], args.pred_period,
                                args.pred_len, self.prefixes)
-        _checks.check_divisible(settings['batch_size'], args.workers or 1)
         _checks.check_patience(args.patience, self.held_out_text)
         settings.update(corpus_sha256=corpus_sha256(self.corpus, self.held_out_text),
                         unigram_perplexity=evaluation.unigram_perplexity(corpus_indices))
@@ -162,11 +162,12 @@ class Run:
     def training_bytes(self):
         """The memory that training needs at least, in bytes: a number takes four.
 
-        The parameters are there five times: themselves, their gradients, and the checkpoints of the last epoch, of the
-        one before and of the best. Of a mini-batch there are the scores, their softmax and their gradients, and H.
+        Each process has the parameters five times: themselves, their gradients, and the checkpoints of the last epoch,
+        of the one before and of the best. Of a mini-batch there are the scores, their softmax and their gradients, and
+        H.
         """
         rows = self.settings['num_steps'] * self.settings['batch_size']
-        return 4 * (5 * self.size() + rows * (3 * self.corpus[3] + self.settings['hidden']))
+        return 4 * (5 * self.size() * (self.args.workers or 1) + rows * (3 * self.corpus[3] + self.settings['hidden']))
 
     def prepare(self):
         """Find out now, while there is nothing to lose, whether the files can be written.
@@ -177,6 +178,8 @@ class Run:
             There is no room for them in the folder; of a new run, a file is in the way; of a resumed one, the file has
             changed since it was read.
         """
+        _checks.check_suffix(self.path)
+        _checks.check_run_settings(self.path, self.settings, self.settings['hidden'])
         if self.last is None:
             _checks.check_free(self.path, self.best_path())
         else:
@@ -250,7 +253,6 @@ class Run:
         if self.held_out_text:
             losses = fused.losses if self.engine == 'fused' else evaluation.losses
             held_out = evaluation.evaluate(self.held_out_text, *last.model(), losses=losses)
-            _checks.check_held_out_perplexity(held_out.perplexity)
             last.held_out = [*before.held_out, held_out.perplexity]
         measured = last.held_out or last.perplexities
         best = last if measured[-1] == min(measured) else self.best
@@ -288,6 +290,17 @@ class Run:
                       f'{self.best.epoch}, saved to {self.best_path()}')
         return lines
 
+    def how_to_go_on(self):
+        """The command that resumes: the settings are in the checkpoint, the other flags are not."""
+        command = ['python', '-m', 'rnn_scratch', 'train', '--resume', str(self.path)]
+        for name in ['workers', 'epochs', 'stop_at', 'patience', 'pred_period', 'pred_len', 'save_every']:
+            value = vars(self.args)[name]
+            if value is not None:
+                command += [f'--{name.replace("_", "-")}', str(value)]
+        for prefix in self.args.prefix or []:
+            command += ['--prefix', prefix]
+        return shlex.join(command)
+
 
 def with_gradients(params):
     """A copy of the parameters, to train with."""
@@ -303,7 +316,7 @@ def progress_bar(num_epochs, done):
 
 
 class StopSignals:
-    """让训练停下的三个信号：Ctrl-C、SIGTERM、SIGHUP。
+    """让训练停下的四个信号：Ctrl-C、SIGTERM、SIGHUP、SIGQUIT。
 
     The signals that ask to stop raise KeyboardInterrupt, and `number` is the first one that came.
 
