@@ -136,7 +136,8 @@ def test_settings_hold_only_while_mxnet_starts(run, tmp_path, monkeypatch, given
         monkeypatch.delenv(name, raising=False)
     (tmp_path / 'mxnet.py').write_text(
         f"import os\nprint(*map(os.environ.get, {SETTINGS}), sep=',')\n"
-        "assert all(map(str.strip, os.environ.values()))\nraise ImportError('stop here')", 'utf-8')
+        f"assert all(os.environ.get(name, 'not set').strip() for name in {[*SETTINGS, *given]})\n"
+        "raise ImportError('stop here')", 'utf-8')
     program = '''
 import os
 before = dict(os.environ)
