@@ -116,9 +116,9 @@ def main(is_quick):
                      *(f'{1000 * seconds:.1f}' for seconds in shared)])
         print(rows[-1], flush=True)
     head = ['h', 'MB of gradients', *(f'one process, n = {n}' for n in batch_sizes), *(f'K = {k}' for k in workers)]
-    text = (table(head, rows) + f'\n\nThe load of the machine (processes that want a core) was {before} before and '
-            f'{load()} after.')
-    if max(float(before), float(load())) > count_cores():
+    text = (table(head, rows) + f'\n\nBefore it began, {before} processes wanted a core of this machine, on average '
+            'over a minute.')
+    if float(before) > count_cores():
         text += (' That is more than it has: all times are too long, and rough. Measure on a quiet machine before '
                  'you believe them, or the model below.')
     texts = {'steps': text, 'model': model({n: times[hiddens[len(hiddens) // 2], n] for n in batch_sizes},
