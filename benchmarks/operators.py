@@ -4,8 +4,8 @@ It prints milliseconds a step and calls a step of each operator, the longest fir
 stand in one line.
 """
 import json
-import os
 import sys
+import tempfile
 import time
 
 import rnn_scratch as d2l
@@ -32,13 +32,15 @@ def main(engine):
         nd.waitall()
 
     train(2)        # caches fill and threads wake up
-    profiler.set_config(profile_imperative=True, profile_symbolic=True, aggregate_stats=True, filename=os.devnull)
-    start = time.perf_counter()
-    profiler.set_state('run')
-    train(EPOCHS)
-    seconds = time.perf_counter() - start
-    profiler.set_state('stop')
-    operators = json.loads(profiler.dumps(format='json'))['Time']['operator']
+    with tempfile.TemporaryDirectory() as folder:       # the profiler deletes the file of this name, whatever it is
+        profiler.set_config(profile_imperative=True, profile_symbolic=True, aggregate_stats=True,
+                            filename=f'{folder}/profile.json')
+        start = time.perf_counter()
+        profiler.set_state('run')
+        train(EPOCHS)
+        seconds = time.perf_counter() - start
+        profiler.set_state('stop')
+        operators = json.loads(profiler.dumps(format='json'))['Time']['operator']
     rows = sorted(((row['Total'] / steps, row['Count'] / steps, name) for name, row in operators.items()
                    if name not in ['WaitForVar', 'DeleteVariable']), reverse=True)      # these two compute nothing
     print(f'{seconds / steps * 1e3:8.3f} ms  a step, of which in operators')

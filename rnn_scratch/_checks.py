@@ -4,6 +4,7 @@ Each check returns nothing, or raises an error of one sentence: what was wrong, 
 what to do. Where a function is handed other functions, its check gives them back with an eye on what they return. What
 several modules need comes first, then the modules in the order of the chapter, then those of beyond/.
 """
+import contextlib
 import functools
 import importlib.util
 import inspect
@@ -14,9 +15,11 @@ import operator
 import os
 import re
 import reprlib
+import resource
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from numbers import Real
+from pathlib import Path
 
 import mxnet as mx
 import numpy as np
@@ -175,6 +178,61 @@ def check_vocabulary(vocab_size, idx_to_char, char_to_idx):
         if idx_to_char[i] != char:
             raise ValueError(f'char_to_idx gives {char!r} the index {i}, but idx_to_char has {idx_to_char[i]!r} there: '
                              f'{cure}.')
+
+
+# The words that all rooms share: these names stay, and what stands below them moves to the code that it guards.
+
+def whole(lowest, highest=LARGEST, **values):
+    check_whole(lowest, highest, **values)
+
+
+def number(needed, is_right, **values):
+    for name, value in values.items():
+        check_number(f'{name} must be {needed}', value, is_right)
+
+
+def above_zero(**values):
+    number('above 0', lambda x: 0 < x < math.inf, **values)
+
+
+def text(**values):
+    check_text(**values)
+
+
+def device(ctx):
+    check_context(ctx)
+
+
+def sizes(ctx, num_hiddens, **others):
+    check_sizes(ctx, num_hiddens, **others)
+
+
+def corpus(corpus_indices, vocab_size, is_random_iter, num_steps, batch_size):
+    check_corpus(vocab_size, corpus_indices, is_random_iter, num_steps, batch_size)
+
+
+def prefix(text, char_to_idx):
+    check_prefix(text, char_to_idx)
+
+
+def parameters(params, ctx=None):
+    check_params(params, ctx)
+
+
+def finite(params):
+    check_finite_params(params)
+
+
+def memory_bytes():
+    """The memory of this machine, or of the container or the shell where they allow less."""
+    found = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY:
+        found.append(limit)
+    for path in ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']:
+        with contextlib.suppress(OSError, ValueError):      # not there; or `max`, which is no limit
+            found.append(int(Path(path).read_text()))
+    return min(found)
 
 
 # data.py

@@ -1,5 +1,7 @@
 """The benchmarks: every peer that runs beside MXNet computes the same, and only the tables of a page change."""
+import os
 import re
+import stat
 
 import numpy as np
 import pytest
@@ -105,3 +107,14 @@ def test_operators_of_a_step(monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert re.search(r'ms +35\.0 × Activation$', printed, re.MULTILINE)
     assert re.search(r'ms +36\.0 × _linalg_gemm$', printed, re.MULTILINE)
+
+
+def test_the_profiler_leaves_the_devices_of_the_machine_alone(run, tmp_path):
+    """MXNet's profiler deletes the file that it is to write. As root that was /dev/null, for all other programs."""
+    before = os.stat(os.devnull)
+    result = run('-c', f'import sys; sys.path.insert(0, {str(ROOT / "benchmarks")!r}); import operators\n'
+                       'operators.EPOCHS = 1; operators.main(operators.d2l)')
+    assert result.returncode == 0, result.stderr
+    after = os.stat(os.devnull)
+    assert stat.S_ISCHR(after.st_mode) and (after.st_ino, after.st_rdev) == (before.st_ino, before.st_rdev)
+    assert os.listdir(tmp_path) == []

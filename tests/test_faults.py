@@ -146,7 +146,6 @@ def test_a_signal_while_an_object_is_deleted(program, tmp_path, at_epoch, number
 
 
 @pytest.mark.slow
-@pytest.mark.cases(300)
 def test_signals_among_small_arrays(program, tmp_path, monkeypatch):
     """Python is deleting an array much of the time, and the epoch has no end that a signal could wait for."""
     generator, swallowed, receive = random.Random(14), [], StopSignals.swallowed
@@ -593,5 +592,5 @@ def chain(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize('number', range(18))
 def test_a_fault_at_a_random_moment(chain, number):
-    """kill -9, signals, a closed pipe, a full disk; the rest of the 200 rounds: python tests/faults.py."""
+    """kill -9, signals, a closed pipe, a full disk; the rest of the 200 rounds: python tools/faults.py."""
     chain.round()

@@ -197,9 +197,9 @@ def test_what_training_takes_is_known(monkeypatch):
     run = new_runs(parse_arguments(['train', '--sampling', 'random']))[0]
     assert run.size() == 1027 * 256 + 256 * 256 + 256 + 256 * 1027 + 1027
     assert run.training_bytes() == 4 * (5 * run.size() + 35 * 32 * (3 * 1027 + 256))
-    monkeypatch.setattr('rnn_scratch.beyond.run.memory_bytes', lambda: run.training_bytes())
+    monkeypatch.setattr('rnn_scratch._checks.memory_bytes', lambda: run.training_bytes())
     new_runs(parse_arguments(['train', '--sampling', 'random']))
-    monkeypatch.setattr('rnn_scratch.beyond.run.memory_bytes', lambda: run.training_bytes() - 1)
+    monkeypatch.setattr('rnn_scratch._checks.memory_bytes', lambda: run.training_bytes() - 1)
     with pytest.raises(ValueError, match='256 hidden units with 1027 characters'):
         new_runs(parse_arguments(['train', '--sampling', 'random']))
 

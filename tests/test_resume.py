@@ -205,7 +205,6 @@ def test_a_run_that_has_reached_its_end_is_not_resumed_for_nothing(program, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.cases(200)
 def test_two_hundred_kills(tmp_path):
     """A process that only saves, a larger model: the file is at every moment one that was saved whole."""
     program = '''if True:

@@ -23,7 +23,7 @@ def printed(cell):
 
 
 def test_the_outputs_are_not_older_than_the_code(stored):
-    assert stored.metadata.fingerprint == fingerprint(stored), 'to store new ones: python tests/build_walkthrough.py'
+    assert stored.metadata.fingerprint == fingerprint(stored), 'to store new ones: python tools/build_walkthrough.py'
     changed = copy.deepcopy(stored)
     code_cells(changed)[-1].source += '\nprint(1)'
     assert stored.metadata.fingerprint != fingerprint(changed)

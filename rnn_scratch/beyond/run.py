@@ -9,7 +9,6 @@ import hashlib
 import math
 import os
 import random
-import resource
 import shlex
 import signal
 import sys
@@ -111,7 +110,7 @@ class Run:
         self.prefixes = args.prefix or default_prefixes(self.corpus)
         self.cell, self.engine = settings.pop('cell'), settings.pop('engine')       # a checkpoint has fields for them
         _checks.check_engine(self.engine, self.cell)
-        _checks.check_memory(settings['hidden'], vocab_size, self.training_bytes(), memory_bytes())
+        _checks.check_memory(settings['hidden'], vocab_size, self.training_bytes(), _checks.memory_bytes())
         _checks.check_sizes(self.ctx, settings['hidden'], vocab_size=vocab_size)
         _checks.check_training(vocab_size, corpus_indices, char_to_idx, settings['sampling'] == 'random',
                                settings['num_steps'], settings['theta'], settings['batch_size'], args.pred_period,
@@ -430,18 +429,6 @@ def writing_into(folder):
     except OSError as error:
         raise OSError(f'Nothing can be written into the folder {folder} ({error.strerror}): choose another one with '
                       '--out, or make this one writable.') from error
-
-
-def memory_bytes():
-    """The memory of this machine, or of the container or the shell where they allow less."""
-    found = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        found.append(limit)
-    for path in ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']:
-        with contextlib.suppress(OSError, ValueError):      # not there; or `max`, which is no limit
-            found.append(int(Path(path).read_text()))
-    return min(found)
 
 
 def new_folder():

@@ -1,7 +1,7 @@
 """Faults at random moments: kill -9, signals, a reader that goes away, a full disk. Nothing that was saved is lost.
 
-    python tests/faults.py                  200 rounds, some ten minutes
-    python tests/faults.py 20 --seed 3      fewer, and at other moments
+    python tools/faults.py                  200 rounds, some ten minutes
+    python tools/faults.py 20 --seed 3      fewer, and at other moments
 
 A round starts a training run, or goes on with the one before, and does something bad to its process. Then the last
 good checkpoint must load, and be, to the bit, what a run has after so many epochs that nothing happens to.

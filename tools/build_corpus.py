@@ -1,6 +1,6 @@
 """Build data/jaychou_lyrics.txt.zip from data/jaychou_lyrics.txt, and check what the chapter needs of it.
 
-python tests/build_corpus.py
+python tools/build_corpus.py
 """
 import re
 import zipfile

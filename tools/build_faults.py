@@ -1,7 +1,7 @@
 """Let something go wrong in the middle of `train --workers 2`, see what happens, and write it into docs/distributed.md.
 
-    python tests/build_faults.py 10         each fault ten times (half an hour), then the table
-    python tests/build_faults.py 1 Ctrl-C   one fault, once; writes nothing
+    python tools/build_faults.py 10         each fault ten times (half an hour), then the table
+    python tools/build_faults.py 1 Ctrl-C   one fault, once; writes nothing
 
 Each process carries a variable with a name of its own, so that those of one trial are found, and no others.
 """

@@ -1,4 +1,4 @@
-"""Run the walk-through from top to bottom and store it with its outputs: python tests/build_walkthrough.py
+"""Run the walk-through from top to bottom and store it with its outputs: python tools/build_walkthrough.py
 
 Do this after any change to a code cell, or to the corpus. `tests/test_walkthrough.py` compares the fingerprint that is
 stored here with that of the code, and so notices outputs that are older than the code. On a machine without a font for
