@@ -11,7 +11,6 @@ import os
 import random
 import re
 import tempfile
-import traceback
 import zipfile
 from pathlib import Path
 
@@ -26,6 +25,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 import safetensors.numpy
+from conftest import is_ours
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from mxnet import nd
@@ -45,8 +45,7 @@ def attempt(function, *arguments, **keywords):
         return function(*arguments, **keywords), None
     except Exception as error:
         message = str(error)
-        frames = traceback.extract_tb(error.__traceback__)
-        assert isinstance(error, KINDS) and Path(frames[-1].filename).name == '_checks.py', repr(error)
+        assert isinstance(error, KINDS) and is_ours(error), repr(error)
         assert '\n' not in message and 'Check failed' not in message and message.endswith('.') and len(message) < 1000
         return None, message
 
