@@ -1,7 +1,7 @@
 """(五) 裁剪梯度: keep one bad step from undoing all the good ones."""
 from mxnet import nd
 
-from ._checks import check_clipping, check_norm
+from . import _checks
 
 
 def grad_clipping(params, theta, ctx):
@@ -29,17 +29,16 @@ def grad_clipping(params, theta, ctx):
 
     Raises
     ------
-    TypeError, ValueError
-        θ is not above zero, or a parameter has no gradient.
-    FloatingPointError
-        The norm is infinite or not a number, so that no factor can mend the gradients.
+    TypeError, ValueError, FloatingPointError
+        θ is not above 0; a parameter has no gradient; or the norm is no finite number, which no factor can mend.
     """
-    check_clipping(params, theta)
+    _checks.theta(theta=theta)
     if theta is None:
         return
+    _checks.gradients(params)
     # ‖g‖. `nd.square`, because `grad ** 2` calls a slow general power function.
     norm = sum(nd.square(param.grad).sum() for param in params).sqrt().asscalar()
-    check_norm(norm)
+    _checks.finite('The norm of the gradient', norm)
     if norm > theta:
         for param in params:
             param.grad[:] *= theta / norm

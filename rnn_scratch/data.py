@@ -6,7 +6,7 @@ d2lzh's own. Both take `(corpus_indices, batch_size, num_steps, ctx=None)` and g
 """
 from pathlib import Path
 
-from ._checks import check_num_chars
+from . import _checks
 from ._files import read_text
 
 ARCHIVE = 'jaychou_lyrics.txt.zip'
@@ -48,10 +48,10 @@ def load_data_jay_lyrics(path=None, num_chars=10000):
     Raises
     ------
     FileNotFoundError, OSError, ValueError
-        There is no such file, or it cannot be read; it is not a text in UTF-8, or an archive with other than one text;
-        it is empty or too large; or num_chars is not a positive whole number.
+        The file cannot be read, is no text in UTF-8, empty or too large; or num_chars is no positive whole number.
     """
-    check_num_chars(num_chars)
+    if num_chars is not None:
+        _checks.whole(1, num_chars=num_chars)
     path = shipped_archive() if path is None else Path(path)
     corpus_chars = read_text(path)[:num_chars].replace('\n', ' ').replace('\r', ' ')
     idx_to_char = sorted(set(corpus_chars))

@@ -1,7 +1,7 @@
 """(三) 定义模型: the hidden state, and the step that is taken at each character."""
 from mxnet import nd
 
-from ._checks import check_sizes, check_step
+from . import _checks
 
 
 def init_rnn_state(batch_size, num_hiddens, ctx):
@@ -33,7 +33,7 @@ def init_rnn_state(batch_size, num_hiddens, ctx):
     TypeError, ValueError
         As for `get_params`.
     """
-    check_sizes(ctx, num_hiddens, batch_size=batch_size)
+    _checks.sizes(ctx, num_hiddens, batch_size=batch_size)
     return (nd.zeros((batch_size, num_hiddens), ctx=ctx),)
 
 
@@ -73,7 +73,7 @@ def rnn(inputs, state, params):
     TypeError, ValueError
         The inputs, the state and the parameters do not fit together.
     """
-    check_step(inputs, state, params)
+    _checks.cell(inputs, state, params)
     W_xh, W_hh, b_h, W_hq, b_q = params
     H, = state                                                  # (n, h)
     outputs = []

@@ -1,7 +1,7 @@
 """(一) one-hot向量: a character as a vector with a single one."""
 from mxnet import nd
 
-from ._checks import check_indices
+from . import _checks
 
 
 def to_onehot(X, size):
@@ -28,7 +28,8 @@ def to_onehot(X, size):
     Raises
     ------
     TypeError, ValueError
-        X is no NDArray, or has neither one nor two dimensions; or the size is not a positive whole number.
+        X is no NDArray of one or two dimensions, or the size is not a positive whole number.
     """
-    check_indices(X, size)
+    _checks.must_be(nd.NDArray, 'an NDArray (n, T), made with nd.array', lambda X: X.ndim in (1, 2), X=X)
+    _checks.whole(1, size=size)
     return [nd.one_hot(X_t, size) for X_t in X.T]       # X.T (T, n), X_t (n,)

@@ -1,7 +1,7 @@
 """(二) 初始化模型参数: five arrays, drawn small, with a gradient each."""
 from mxnet import nd
 
-from ._checks import check_sizes
+from . import _checks
 
 
 def get_params(num_inputs, num_hiddens, num_outputs, ctx):
@@ -36,7 +36,7 @@ def get_params(num_inputs, num_hiddens, num_outputs, ctx):
     TypeError, ValueError
         A size is not a positive whole number, or ctx is not a device of this machine.
     """
-    check_sizes(ctx, num_hiddens, num_inputs=num_inputs, num_outputs=num_outputs)
+    _checks.sizes(ctx, num_hiddens, num_inputs=num_inputs, num_outputs=num_outputs)
     d, h, q = num_inputs, num_hiddens, num_outputs
 
     def normal(shape):

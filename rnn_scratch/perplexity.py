@@ -1,7 +1,7 @@
 """(五) 困惑度: among how many equally likely characters the model seems to choose."""
 import math
 
-from ._checks import check_sum
+from . import _checks
 
 
 def perplexity(l_sum, n):
@@ -24,22 +24,21 @@ def perplexity(l_sum, n):
 
     Parameters
     ----------
-    l_sum : float
+    l_sum, n : float, int
         The sum of the cross-entropies of n predictions, in nats (natural logarithm).
-    n : int
-        How many characters were predicted.
 
     Returns
     -------
     float
-        1 or more. It is +∞ when the exponential is too large for a float, which is from about 710 nats a character on.
+        1 or more; +∞ where the exponential is too large for a float, from about 710 nats a character on.
 
     Raises
     ------
     TypeError, ValueError
         There are no predictions, or the sum is negative or not a number.
     """
-    check_sum(l_sum, n)
+    _checks.whole(1, n=n)
+    _checks.number('0 or more', lambda x: x >= -1e-5 * n, l_sum=l_sum)      # rounding: a perfect one may be below 0
     try:
         return math.exp(l_sum / n)
     except OverflowError:

@@ -1,7 +1,7 @@
 """(四) 定义预测函数: read a prefix, then write one character after another."""
 from mxnet import nd
 
-from ._checks import check_prediction, check_written
+from . import _checks
 from .onehot import to_onehot
 
 
@@ -26,14 +26,11 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
 
     Parameters
     ----------
-    prefix : str
-        The given beginning: at least one character, each one in the vocabulary.
-    num_chars : int
-        How many characters to write after it.
-    rnn, params, init_rnn_state, num_hiddens
-        The model: a function like `model.rnn`, its parameters, a function like `model.init_rnn_state`, and h.
-    vocab_size, ctx, idx_to_char, char_to_idx
-        The device, and the vocabulary, from `load_data_jay_lyrics`.
+    prefix, num_chars : str, int
+        The given beginning, of one known character or more; and how many characters to write after it.
+    rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx
+        The model: a function like `model.rnn`, its parameters, a function like `model.init_rnn_state`, and h; then the
+        device, and the vocabulary, from `load_data_jay_lyrics`.
     pick : function, optional
         Another way to pick the next character: from scores, NDArray (1, q), to an index, NDArray (1,).
 
@@ -44,23 +41,25 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
 
     Raises
     ------
-    TypeError, ValueError
-        The prefix is empty or has a character that is not in the vocabulary; num_chars is not from 0 to 100,000; the
-        model and the vocabulary do not belong together; a parameter is not finite; or a function among the arguments
-        does not return what it should.
-    FloatingPointError
-        The state has grown beyond all bounds, as it can with ReLU.
+    TypeError, ValueError, FloatingPointError
+        The prefix is empty or has an unknown character; num_chars is not from 0 to 100,000; model and vocabulary do not
+        belong together; a function returns what it should not; or the state grows beyond all bounds, as with ReLU.
     """
-    # The arguments are checked. The functions come back wrapped, so that a wrong return value is named.
-    rnn, init_rnn_state, pick = check_prediction(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens,
-                                                 vocab_size, ctx, idx_to_char, char_to_idx, pick, greedy)
+    _checks.whole(0, _checks.LONGEST_TEXT, num_chars=num_chars)
+    _checks.model(params, vocab_size, ctx, idx_to_char, char_to_idx)
+    _checks.prefixes([prefix], char_to_idx)
     state = init_rnn_state(1, num_hiddens, ctx)
+    _checks.first_state(state)
     indices = [char_to_idx[prefix[0]]]
     for t in range(1, len(prefix) + num_chars):
         # Input: the last character. Output: the scores of the next one.
         X = to_onehot(nd.array([indices[-1]], ctx=ctx), vocab_size)     # 1 × (1, d)
-        (Y,), state = rnn(X, state, params)                             # Y (1, q)
+        returned = rnn(X, state, params)
+        _checks.returned(returned, X, state)
+        (Y,), state = returned                                          # Y (1, q)
         # Within the prefix the next character is given, after it the picked one is the next.
-        indices.append(char_to_idx[prefix[t]] if t < len(prefix) else int(pick(Y).asscalar()))
-    check_written(state)
+        index = char_to_idx[prefix[t]] if t < len(prefix) else pick(Y).asscalar()
+        _checks.index(vocab_size, picked=index)
+        indices.append(int(index))
+    _checks.finite('The state after so many characters (num_chars)', *[s.asnumpy() for s in state])
     return ''.join(idx_to_char[i] for i in indices)

@@ -6,7 +6,7 @@ import rnn_scratch as d2l  # as in the chapter: d2l.sgd and the two iterators, d
 
 from mxnet import autograd, gluon, nd
 
-from ._checks import check_epoch, check_train_and_predict, check_trained
+from . import _checks
 from .clipping import grad_clipping
 from .onehot import to_onehot
 from .perplexity import perplexity
@@ -29,18 +29,17 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
 
     Raises
     ------
-    TypeError, ValueError
-        As for `train_and_predict_rnn`, before the first step.
-    FloatingPointError
-        The norm of the gradient is infinite or not a number; or, without clipping, the loss or a parameter is.
+    TypeError, ValueError, FloatingPointError
+        As for `train_and_predict_rnn`.
     """
-    # The arguments are checked. The functions come back wrapped, so that a wrong return value is named.
-    rnn, init_rnn_state = check_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
-                                      is_random_iter, num_steps, lr, clipping_theta, batch_size)
+    _checks.settings(vocab_size, corpus_indices, is_random_iter, num_steps, lr, clipping_theta, batch_size)
+    _checks.gradients(params)
+    _checks.parameters(params, ctx)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     data_iter = data_iter or (d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive)
     l_sum, n = 0.0, 0           # n counts characters here, as in the chapter; in the shapes below it is the batch size
     state = init_rnn_state(batch_size, num_hiddens, ctx)                # (n, h)
+    _checks.first_state(state)
     for X, Y in data_iter(corpus_indices, batch_size, num_steps, ctx):  # (n, T), (n, T)
         if is_random_iter:
             # Neighbouring mini-batches are not neighbours in the text: forget.
@@ -50,7 +49,9 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
             state = tuple(s.detach() for s in state)
         with autograd.record():
             inputs = to_onehot(X, vocab_size)                           # T × (n, d)
-            outputs, state = rnn(inputs, state, params)                 # T × (n, q)
+            returned = rnn(inputs, state, params)
+            _checks.returned(returned, inputs, state)
+            outputs, state = returned                                   # T × (n, q)
             outputs = nd.concat(*outputs, dim=0)                        # (T n, q), time first
             y = Y.T.reshape((-1,))                                      # (T n,), in the same order
             l = loss(outputs, y).mean()                                 # a single number
@@ -59,7 +60,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
         d2l.sgd(params, lr, 1)          # the loss is a mean already, so there is no batch size to divide by
         l_sum += l.asscalar() * y.size
         n += y.size
-    check_trained(l_sum, params)
+    _checks.finite('A parameter', *[param.asnumpy() for param in params])
     return perplexity(l_sum, n)
 
 
@@ -117,23 +118,24 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
     Raises
     ------
     TypeError, ValueError
-        A setting makes no sense; the corpus is too short for one mini-batch; corpus, vocabulary and parameters do not
-        belong together; a prefix has a character that is not in the vocabulary; or a function among the arguments does
-        not return what it should. It is raised before the first step.
+        Before the first step: a setting makes no sense, the corpus is too short, corpus, vocabulary and parameters do
+        not belong together, a prefix has an unknown character, or a function returns what it should not.
     FloatingPointError
-        As for `train_epoch`.
+        The norm of the gradient, or a parameter at the end of an epoch, is infinite or not a number.
     """
-    # The arguments are checked. The functions come back wrapped, so that a wrong return value is named.
-    train_epoch = check_train_and_predict(
-        rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char, char_to_idx,
-        is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size, pred_period, pred_len, prefixes,
-        train_epoch)
+    _checks.vocabulary(vocab_size, idx_to_char, char_to_idx)
+    _checks.settings(vocab_size, corpus_indices, is_random_iter, num_steps, lr, clipping_theta, batch_size)
+    _checks.whole(0, num_epochs=num_epochs)
+    _checks.whole(0, _checks.LONGEST_TEXT, pred_len=pred_len)
+    _checks.whole(1, pred_period=pred_period)
+    _checks.prefixes(prefixes, char_to_idx)
     params, perplexities = get_params(), []
     for epoch in range(1, num_epochs + 1):
         start = time.time()
         perplexities.append(train_epoch(
             rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps, lr,
             clipping_theta, batch_size))
+        _checks.number('a number, which train_epoch returns', perplexity=perplexities[-1])
         if epoch % pred_period == 0:
             print(f'epoch {epoch}, perplexity {perplexities[-1]:f}, time {time.time() - start:.2f} sec')
             for prefix in prefixes:

@@ -46,5 +46,5 @@ def test_a_norm_that_no_factor_can_mend(gradients, value):
 
 @pytest.mark.parametrize('theta', [0, -1, math.nan])
 def test_theta_must_be_above_zero(gradients, theta):
-    with pytest.raises(ValueError, match=f'above zero, or None, not {theta}'):
+    with pytest.raises(ValueError, match=f'above 0, or None, not {theta}'):
         d2l.grad_clipping(params_with_gradients(gradients), theta, mx.cpu())

@@ -112,7 +112,7 @@ def test_copied_by_hand():
 def test_copied_refuses_what_has_no_n_grams():
     with pytest.raises(ValueError, match='has 2 characters, and runs of 5'):
         copied('分开', '分开不分开')
-    with pytest.raises(ValueError, match='n must be 1 or more, not 0'):
+    with pytest.raises(ValueError, match='n must be a whole number, 1 or more, not 0'):
         copied('分开', '分开不分开', n=0)
 
 

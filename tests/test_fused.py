@@ -225,17 +225,17 @@ def test_another_cell_is_refused(corpus):
 def test_a_state_that_does_not_fit_is_quoted(corpus):
     def init_state(batch_size, num_hiddens, ctx):
         return (nd.zeros((batch_size, num_hiddens + 1), ctx=ctx),)
-    with pytest.raises(ValueError, match=r'\(8, 65\).*\(8, 64\)'):
+    with pytest.raises(ValueError, match=r'\(8, 64\), not .*\(8, 65\)'):
         train(fused, corpus, True, 1, init_state=init_state)
     params, X = larger_params(50, 8, seed=3), nd.zeros((3, 6))
-    with pytest.raises(ValueError, match=r'\(32, 8\).*\(3, 8\)'):
+    with pytest.raises(ValueError, match=r'\(3, 8\), not .*\(32, 8\)'):
         fused.losses(d2l.rnn, X, X, d2l.init_rnn_state(32, 8, CTX), params, 50)
-    with pytest.raises(ValueError, match=r'\(1, 9\).*\(1, 8\)'):
+    with pytest.raises(ValueError, match=r'\(1, 8\), not .*\(1, 9\)'):
         fused.predict_rnn('a', 1, d2l.rnn, params, init_state, 8, 50, CTX, 'a' * 50, {'a': 0})
 
 
 def test_other_refusals_are_the_chapter_s(corpus):
-    with pytest.raises(ValueError, match='theta.*above zero'):
+    with pytest.raises(ValueError, match='theta.*above 0'):
         train(fused, corpus, True, 1, theta=0)
     params = larger_params(50, 8, seed=3)
     with pytest.raises(ValueError, match='龘'):
@@ -245,7 +245,7 @@ def test_other_refusals_are_the_chapter_s(corpus):
 def test_a_wild_run_stops_and_says_why(corpus):
     params = larger_params(corpus[3], 64, seed=3)
     params[1][:] = np.nan
-    with pytest.raises(FloatingPointError, match='The loss is not a number'):
+    with pytest.raises(FloatingPointError, match='A parameter is nan'):
         train(fused, corpus, True, 5, lr=1e38, theta=None)
     with pytest.raises(ValueError, match='parameter 1, of shape .* not finite'):
         train(fused, corpus, True, 1, get_params=lambda: params)

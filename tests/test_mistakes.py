@@ -17,7 +17,7 @@ import d2lzh
 import mxnet as mx
 import numpy as np
 import pytest
-from conftest import is_ours
+from conftest import ROOT, is_ours
 from mxnet import nd
 
 CTX, NAN, INF = mx.cpu(), math.nan, math.inf
@@ -231,6 +231,7 @@ FUNCTIONS = {
     'plot_training': (plot_training, CHECKPOINT),
 }
 KINDS = {}      # the cases by the kind of mistake
+LEFT = []       # those that are Python's own, or MXNet's
 
 
 def kind(name):
@@ -242,6 +243,12 @@ def wrong(functions, error, words, **arguments):
     """The same mistake at one function or at several. `words`: what the sentence has, in any order."""
     for function in functions.split('; '):
         [*KINDS.values()][-1].append((function, arguments, error, words.split(' | ')))
+
+
+def left(functions, error, words, **arguments):
+    """A mistake that is left to Python or MXNet: at once, in words of theirs, and at the learner's own line."""
+    for function in functions.split('; '):
+        LEFT.append((function, arguments, error, words.split(' | ')))
 
 
 kind('a size or number that is too small, too large, no whole number, a text or None')
@@ -276,8 +283,10 @@ wrong(STATES, ValueError, '100000 | 10000000000 numbers | smaller', batch_size=1
 kind('a device that is none, or not here')
 for value, error, words in [('cpu', TypeError, "'cpu' | mxnet.cpu()"), (0, TypeError, 'not 0 | mxnet.cpu()'),
                             (mx.cpu, TypeError, 'cpu | mxnet.cpu()')]:
-    wrong(f'{PARAMS}; {STATES}; {PREDICTS}; {EPOCHS}; {TRAINS}; {EVALUATES}', error, f'ctx | {words}', ctx=value)
-wrong(f'{PARAMS}; {STATES}; {PREDICTS}; {EPOCHS}; {TRAINS}', ValueError, 'gpu(97) | try_gpu()', ctx=mx.gpu(97))
+    wrong(f'{PARAMS}; {STATES}', error, f'ctx | {words}', ctx=value)
+    wrong(f'{PREDICTS}; {EPOCHS}; {TRAINS}; {EVALUATES}', ValueError, 'parameter 0 | cpu(0) | ctx', ctx=value)
+wrong(f'{PARAMS}; {STATES}', ValueError, 'gpu(97) | try_gpu()', ctx=mx.gpu(97))
+wrong(f'{PREDICTS}; {EPOCHS}; {TRAINS}', ValueError, 'parameter 0 | cpu(0) | gpu(97)', ctx=mx.gpu(97))
 wrong(f'{PREDICTS}; {EPOCHS}', ValueError, 'cpu(0) | cpu(1)', ctx=mx.cpu(1))
 
 kind('indices that are no array, or of the wrong shape')
@@ -290,13 +299,12 @@ wrong('to_onehot', TypeError, 'NDArray | 3', X=3)
 kind('inputs, state and parameters of a cell that do not fit together')
 wrong(CELLS, ValueError, '(2, 9) | (5, 3) | vocab_size', inputs=Made(inputs, d=9))
 wrong(CELLS, ValueError, '(5, 3) | (2, 3) | state', inputs=Made(inputs, n=5))
-wrong(CELLS, TypeError, 'to_onehot | (2, 4)', inputs=Made(nd.zeros, (2, 4)))
-wrong(CELLS, TypeError, 'to_onehot | [0, 1]', inputs=[0, 1])
-wrong(CELLS, ValueError, 'to_onehot | no time step', inputs=[])
+wrong(CELLS, ValueError, 'to_onehot | (2, 4)', inputs=Made(nd.zeros, (2, 4)))
+wrong(CELLS, ValueError, 'to_onehot | [0, 1]', inputs=[0, 1])
+wrong(CELLS, ValueError, 'to_onehot | not []', inputs=[])
 wrong(CELLS, ValueError, '(2, 5), (3, 5) | to_onehot', inputs=Made(lambda: inputs() + inputs(n=3)))
-wrong(CELLS, TypeError, 'float64, float32 and float32 | astype',
-      inputs=Made(lambda: [X.astype('float64') for X in inputs()]))
-wrong(CELLS, TypeError, 'to_onehot | 4 arrays', inputs=Made(lambda: [X.asnumpy() for X in inputs()]))
+left(CELLS, mx.MXNetError, 'float32 | float64', inputs=Made(lambda: [X.astype('float64') for X in inputs()]))
+wrong(CELLS, ValueError, 'to_onehot | 4 arrays', inputs=Made(lambda: [X.asnumpy() for X in inputs()]))
 wrong(CELLS, ValueError, '(2, 4) | (5, 3)', state=Made(state_of, (2, 4)), inputs=Made(inputs, d=4))
 wrong('rnn; relu_rnn; gru', ValueError, '(2, 4) | (2, 3) | init_rnn_state', state=Made(state_of, (2, 4)))
 wrong('rnn; relu_rnn; gru', ValueError, '(1, 3) | (2, 3) | init_rnn_state', state=Made(state_of, (1, 3)))
@@ -310,7 +318,7 @@ wrong('gru', ValueError, '11 parameters | not 14', params=Made(params, cells.get
 wrong('lstm', ValueError, '14 parameters | not 5', params=Made(params))
 wrong(CELLS, TypeError, 'params | list | get_params', params=d2l.get_params)
 wrong(CELLS, TypeError, 'params | list | None', params=None)
-wrong('rnn; relu_rnn', TypeError, 'params | NDArray', params=Made(lambda: [p.asnumpy() for p in params()]))
+wrong('rnn; relu_rnn', ValueError, 'params | NDArray', params=Made(lambda: [p.asnumpy() for p in params()]))
 for i, symbol in enumerate(cells.RNN):
     wrong('rnn; relu_rnn', ValueError, f'{symbol} | (7, 6)', params=Made(params, spoil=instead(i, (7, 6))))
 for i, symbol in [(1, 'W_hz'), (3, 'W_xr'), (7, 'W_hh'), (8, 'b_h'), (9, 'W_hq')]:
@@ -324,7 +332,7 @@ wrong('rnn', ValueError, 'W_hq | (5, 3) | (3, 5)', params=Made(params, spoil=ins
 kind('a prefix that is empty, no text or unknown, and a length that is negative or endless')
 for functions in [PREDICTS, 'Checkpoint.predict']:
     wrong(functions, ValueError, "'龘' | 'a龘' | 5", prefix='a龘')
-    wrong(functions, ValueError, 'empty', prefix='')
+    wrong(functions, ValueError, "empty | ''", prefix='')
     wrong(functions, TypeError, "prefix | ['a', 'b']", prefix=['a', 'b'])
     wrong(functions, TypeError, 'prefix | None', prefix=None)
     wrong(functions, TypeError, 'prefix | 3', prefix=3)
@@ -335,7 +343,7 @@ for functions in [PREDICTS, 'Checkpoint.predict']:
 wrong(TRAINS, ValueError, 'pred_len | 0 or more | -1', pred_len=-1)
 wrong(TRAINS, TypeError, 'pred_len | 2.5', pred_len=2.5)
 wrong(TRAINS, ValueError, 'pred_len | 100000 | 1000000000', pred_len=10 ** 9)
-wrong(TRAINS, TypeError, "prefixes | list | 'ab'", prefixes='ab')
+wrong(TRAINS, ValueError, "prefixes | list | 'ab' | brackets", prefixes='ab')
 wrong(TRAINS, TypeError, 'prefixes | list | generator', prefixes=Made(lambda: (char for char in 'ab')))
 wrong(TRAINS, TypeError, 'prefixes | list | None', prefixes=None)
 wrong(TRAINS, TypeError, 'prefix | 3', prefixes=['a', 3])
@@ -375,9 +383,9 @@ for value in [NAN, INF]:
 wrong(BOTH, TypeError, 'params | list | function', params=d2l.get_params)
 wrong(BOTH, TypeError, 'params | list | None', params=None)
 wrong(f'{BOTH}; grad_clipping', TypeError, 'params | list | (5, 3)', params=Made(lambda: params()[0]))
-wrong(f'{BOTH}; grad_clipping', TypeError, 'params | list_iterator', params=Made(lambda: iter(params())))
-wrong(f'{BOTH}; grad_clipping', TypeError, 'params | NDArray', params=Made(lambda: [p.asnumpy() for p in params()]))
-wrong(f'{BOTH}; grad_clipping', ValueError, 'params | empty', params=[])
+wrong(f'{BOTH}; grad_clipping', TypeError, 'params | list_itera', params=Made(lambda: iter(params())))
+wrong(f'{BOTH}; grad_clipping', ValueError, 'params | NDArray', params=Made(lambda: [p.asnumpy() for p in params()]))
+wrong(f'{BOTH}; grad_clipping', ValueError, 'params | not []', params=[])
 wrong(BOTH, TypeError, 'parameter 0 | float64',
       params=Made(params, spoil=lambda made: [p.astype('float64') for p in made]))
 wrong(f'{EPOCHS}; grad_clipping; fused.gradients', ValueError, 'parameter 0 | (5, 3) | attach_grad',
@@ -388,11 +396,11 @@ for engine in ['tutorial', 'fused']:
     wrong('Checkpoint.predict', ValueError, '(5, 4) | 3', params=Made(params, h=4), engine=engine)
 
 kind('get_params that is no function, or gives the wrong thing')
-wrong(TRAINS, TypeError, 'get_params | function | lambda', get_params=Made(params))
-wrong(TRAINS, TypeError, 'get_params | without arguments | lambda', get_params=d2l.get_params)
-wrong(TRAINS, TypeError, 'get_params | function | None', get_params=None)
+left(TRAINS, TypeError, "'list' object is not callable", get_params=Made(params))
+left(TRAINS, TypeError, 'get_params() missing 4 required', get_params=d2l.get_params)
+left(TRAINS, TypeError, "'NoneType' object is not callable", get_params=None)
 wrong(TRAINS, TypeError, 'params | list | None', get_params=nothing)
-wrong(TRAINS, TypeError, 'params | list_iterator', get_params=lambda: iter(params()))
+wrong(TRAINS, TypeError, 'params | list_itera', get_params=lambda: iter(params()))
 wrong(TRAINS, ValueError, 'parameter 2 | finite', get_params=functools.partial(params, spoil=put(2, NAN)))
 wrong(TRAINS, ValueError, '(9, 3) | 5', get_params=functools.partial(params, d=9, q=9))
 wrong(TRAINS, ValueError, '(5, 4) | 3', get_params=functools.partial(params, h=4))
@@ -400,28 +408,29 @@ wrong(TRAINS, ValueError, '(5, 4) | 3', get_params=functools.partial(params, h=4
 kind('a cell or a first state of a user that returns the wrong thing')
 USERS = 'predict_rnn; train_epoch; train_and_predict_rnn; evaluate'
 for q in [1, 3]:
-    wrong(USERS, ValueError, f', {q}) | , 5) | narrow', rnn=width(q))
-wrong(USERS, TypeError, 'only_outputs | outputs, state', rnn=only_outputs)
-wrong(USERS, TypeError, 'nothing | None | outputs, state', rnn=nothing)
-wrong('train_epoch; train_and_predict_rnn; evaluate', ValueError, 'one_output | 1 ', rnn=one_output)
-wrong('train_epoch; train_and_predict_rnn', TypeError, 'joined | (8, 5)', rnn=joined)
-wrong('train_epoch; train_and_predict_rnn', TypeError, 'bare_state | (2, 3) | tuple', rnn=bare_state)
-wrong('predict_rnn; evaluate', TypeError, 'bare_state | (1, 3) | tuple', rnn=bare_state)
-wrong(USERS, TypeError, 'lost_state | None | tuple', rnn=lost_state)
-wrong(USERS, ValueError, 'other_state | 2) | 3)', rnn=other_state)
-wrong(USERS, ValueError, 'crossed | (3, 5)', rnn=crossed)
-wrong(USERS, ValueError, 'two_states | 1 ', rnn=two_states)
+    wrong(USERS, ValueError, f', {q}) | , 5) | W_hq', rnn=width(q))
+wrong(USERS, ValueError, 'rnn returns | outputs, state', rnn=only_outputs)
+wrong(USERS, TypeError, 'rnn returns | None | outputs, state', rnn=nothing)
+wrong('train_epoch; train_and_predict_rnn; evaluate', ValueError, 'outputs of rnn | 1 array', rnn=one_output)
+wrong('train_epoch; train_and_predict_rnn', ValueError, 'outputs of rnn | (8, 5)', rnn=joined)
+wrong('train_epoch; train_and_predict_rnn', TypeError, 'state | rnn returns | (2, 3) | tuple | (H,)', rnn=bare_state)
+wrong('predict_rnn; evaluate', TypeError, 'state | rnn returns | (1, 3) | tuple | (H,)', rnn=bare_state)
+wrong(USERS, TypeError, 'state | rnn returns | None | tuple', rnn=lost_state)
+wrong(USERS, ValueError, 'state | rnn returns | 2) | 3)', rnn=other_state)
+left(USERS, mx.MXNetError, 'Check failed | Size()', rnn=crossed)
+left(USERS, ValueError, 'unpack (expected 2, got 1)', rnn=two_states)
 wrong('fused.predict_rnn; fused.train_epoch; fused.train_and_predict_rnn; evaluate, fused; fused.losses', ValueError,
       "gru | chapter's cell", rnn=cells.gru)
-wrong(f'{USERS}; fused.predict_rnn; fused.train_epoch', TypeError, 'rnn | function | None', rnn=None)
-wrong(USERS, TypeError, 'rnn | inputs, state, params | two_arguments', rnn=two_arguments)
-wrong(f'{PREDICTS}; {EPOCHS}; {EVALUATES}; {TRAINS}', TypeError, 'init_rnn_state | batch_size, num_hiddens, ctx',
-      init_rnn_state=two_arguments)
+wrong('fused.predict_rnn; fused.train_epoch', ValueError, 'rnn | None', rnn=None)
+left(USERS, TypeError, "'NoneType' object is not callable", rnn=None)
+left(USERS, TypeError, 'two_arguments() takes 2 positional arguments', rnn=two_arguments)
+left(f'{PREDICTS}; {EPOCHS}; {EVALUATES}; {TRAINS}', TypeError, 'two_arguments() takes 2 positional arguments',
+     init_rnn_state=two_arguments)
 wrong(TRAINS, TypeError, 'train_epoch | number | None', train_epoch=nothing)
 wrong('predict_rnn', FloatingPointError, 'state | beyond all bounds | num_chars', rnn=cells.relu_rnn, num_chars=150,
       params=Made(params, spoil=growing))
-wrong(f'{PREDICTS}; {EPOCHS}; {EVALUATES}; {TRAINS}', TypeError, 'init_rnn_state | function | tuple',
-      init_rnn_state=Made(state_of, (2, 3)))
+left(f'{PREDICTS}; {EPOCHS}; {EVALUATES}; {TRAINS}', TypeError, "'tuple' object is not callable",
+     init_rnn_state=Made(state_of, (2, 3)))
 wrong(f'{PREDICTS}; {EVALUATES}', TypeError, 'init_rnn_state | (1, 3) | tuple', init_rnn_state=bare)
 wrong(f'{EPOCHS}; {TRAINS}', TypeError, 'init_rnn_state | (2, 3) | tuple', init_rnn_state=bare)
 wrong(f'{PREDICTS}; {EVALUATES}; {EPOCHS}; {TRAINS}', TypeError, 'init_rnn_state | None | tuple',
@@ -435,11 +444,11 @@ for is_random_iter in [True, False]:
 kind('settings of a sampler, and a pick that gives no index')
 for index in [-1, 5, 1.7, NAN]:
     wrong(PREDICTS, ValueError, f'pick | {index:g} | 0 to 4', pick=always(index))
-wrong(PREDICTS, TypeError, 'pick | 3 | NDArray', pick=lambda Y: 3)
-wrong(PREDICTS, TypeError, 'pick | None | NDArray', pick=nothing)
-wrong(PREDICTS, TypeError, 'pick | (1, 5) | NDArray', pick=lambda Y: Y)
-wrong(PREDICTS, TypeError, 'pick | function | 3', pick=3)
-wrong(PREDICTS, TypeError, 'pick | function of Y', pick=two_arguments)
+left(PREDICTS, AttributeError, "'int' object has no attribute 'asscalar'", pick=lambda Y: 3)
+left(PREDICTS, AttributeError, "'NoneType' object has no attribute 'asscalar'", pick=nothing)
+left(PREDICTS, ValueError, 'The current array is not a scalar', pick=lambda Y: Y)
+left(PREDICTS, TypeError, "'int' object is not callable", pick=3)
+left(PREDICTS, TypeError, 'two_arguments() missing 1 required positional argument', pick=two_arguments)
 wrong('sampler', ValueError, 'temperature | above 0 | not 0', temperature=0)
 wrong('sampler', ValueError, 'temperature | above 0 | -1', temperature=-1)
 wrong('sampler', ValueError, 'temperature | nan', temperature=NAN)
@@ -461,7 +470,7 @@ wrong('sampler', TypeError, "seed | 'abc'", seed='abc')
 kind('clipping and perplexity of impossible numbers')
 for name, functions in [('theta', 'grad_clipping'), ('clipping_theta', f'{EPOCHS}; {TRAINS}')]:
     for value, error in [(0, ValueError), (-1, ValueError), (NAN, ValueError), ('0.01', TypeError), ([1], TypeError)]:
-        wrong(functions, error, f'theta | above zero | {value!r}', **{name: value})
+        wrong(functions, error, f'theta | above 0 | {value!r}', **{name: value})
 wrong('perplexity', ValueError, 'n | 1 or more | 0', n=0)
 wrong('perplexity', ValueError, 'n | 1 or more | -5', n=-5)
 wrong('perplexity', TypeError, 'n | 2.5', n=2.5)
@@ -476,25 +485,26 @@ kind('settings and a corpus that cannot be trained with')
 for value, error in [(0, ValueError), (-1, ValueError), (NAN, ValueError), (INF, ValueError), (1e39, ValueError),
                      ('1', TypeError), (None, TypeError), ([1], TypeError)]:
     wrong(f'{EPOCHS}; {TRAINS}', error, f'lr | above 0 | {value!r}', lr=value)
-for value in ['consecutive', 'random', None, 2, 'True', [True]]:
-    wrong(f'{EPOCHS}; {TRAINS}', ValueError, f'is_random_iter | True | False | {value!r}', is_random_iter=value)
+for value, error in [('consecutive', TypeError), ('random', TypeError), (None, TypeError), (2, ValueError),
+                     ('True', TypeError), ([True], TypeError)]:
+    wrong(f'{EPOCHS}; {TRAINS}', error, f'is_random_iter | True | False | {value!r}', is_random_iter=value)
 wrong(TRAINS, ValueError, 'num_epochs | 0 or more | -3', num_epochs=-3)
 wrong(TRAINS, TypeError, 'num_epochs | 2.5', num_epochs=2.5)
 wrong(TRAINS, TypeError, "num_epochs | '2'", num_epochs='2')
 BOTH = f'{EPOCHS}; {TRAINS}'
-wrong(BOTH, ValueError, 'corpus_indices | 1.5', corpus_indices=indices((7, 1.5)))
-wrong(BOTH, ValueError, 'corpus_indices | nan', corpus_indices=indices((7, NAN)))
+wrong(BOTH, ValueError, 'index 1.5 | vocab_size', corpus_indices=indices((7, 1.5)))
+wrong(BOTH, ValueError, 'index nan | vocab_size', corpus_indices=indices((7, NAN)))
 wrong(BOTH, ValueError, 'index inf | vocab_size | 5', corpus_indices=indices((7, INF)))
 wrong(BOTH, ValueError, 'index 5 | vocab_size | 5', corpus_indices=indices((7, 5)))
 wrong(BOTH, ValueError, 'index -1 | vocab_size | 5', corpus_indices=indices((7, -1)))
 wrong(BOTH, ValueError, '1.5', corpus_indices=Made(indices, (7, 1.5), kind=np.array))
-wrong(BOTH, TypeError, "corpus_indices | 'abcde", corpus_indices=TEXT)
-wrong(BOTH, TypeError, "corpus_indices | 'a'", corpus_indices=list(TEXT))
+wrong(BOTH, ValueError, "corpus_indices | 'abcde", corpus_indices=TEXT)
+wrong(BOTH, ValueError, "corpus_indices | 'a'", corpus_indices=list(TEXT))
 wrong(BOTH, TypeError, 'corpus_indices | None', corpus_indices=None)
-wrong(BOTH, TypeError, 'corpus_indices | None', corpus_indices=indices((7, None)))
-wrong(BOTH, TypeError, 'corpus_indices | [0, 1', corpus_indices=(indices(), numbers(), CHARS, 5))
-wrong(BOTH, TypeError, 'corpus_indices | (5, 9)', corpus_indices=Made(lambda: np.array(indices()).reshape(5, 9)))
-wrong(BOTH, TypeError, 'corpus_indices | list_iterator', corpus_indices=Made(lambda: iter(indices())))
+wrong(BOTH, ValueError, 'corpus_indices | whole numbers', corpus_indices=indices((7, None)))
+wrong(BOTH, ValueError, 'corpus_indices | [0, 1', corpus_indices=(indices(), numbers(), CHARS, 5))
+wrong(BOTH, ValueError, 'corpus_indices | (5, 9)', corpus_indices=Made(lambda: np.array(indices()).reshape(5, 9)))
+wrong(BOTH, TypeError, 'corpus_indices | list_itera', corpus_indices=Made(lambda: iter(indices())))
 wrong(BOTH, ValueError, '0 characters | 9', corpus_indices=[])
 wrong(BOTH, ValueError, '3 characters | 9', corpus_indices=[0, 1, 2])
 wrong(BOTH, ValueError, '45 characters | 4001', num_steps=2000)
@@ -507,7 +517,7 @@ wrong(EVALUATES, ValueError, 'two characters | 1', text='a龘')
 wrong(EVALUATES, TypeError, "text | ['a', 'b', 'c']", text=list('abc'))
 wrong(EVALUATES, TypeError, 'text | [0, 1, 2', text=indices())
 wrong(EVALUATES, TypeError, 'text | None', text=None)
-wrong('evaluate', TypeError, 'losses | function | None', losses=None)
+left('evaluate', TypeError, "'NoneType' object is not callable", losses=None)
 wrong('unigram_perplexity', ValueError, 'corpus | empty', corpus_indices=[])
 wrong('unigram_perplexity', ValueError, 'text | empty', text_indices=[])
 wrong('unigram_perplexity', ValueError, 'text | 7', text_indices=[0, 7])
@@ -526,11 +536,11 @@ wrong('fused.gradients; fused.losses', ValueError, '(1, 3) | (2, 3)', state=Made
 wrong('fused.gradients; fused.losses', ValueError, '2 arrays', state=Made(state_of, (2, 3), (2, 3)))
 wrong('fused.gradients; fused.losses', ValueError, '5 parameters | 11', params=Made(params, cells.get_gru_params))
 wrong('fused.gradients; fused.losses', ValueError, 'W_hh | (7, 6)', params=Made(params, spoil=instead(1, (7, 6))))
-wrong('fused.gradients; fused.losses', TypeError, 'X and Y | [[0, 1]]', X=[[0, 1]])
+wrong('fused.gradients; fused.losses', TypeError, 'X | [[0, 1]] | nd.array', X=[[0, 1]])
 for value in [-1, 5, 1e9, 1.5, NAN]:
     wrong('fused.gradients; fused.losses', ValueError, f'X | {value} | 5', X=Made(nd.full, (2, 4), value))
     wrong('fused.gradients; fused.losses', ValueError, f'Y | {value} | 5', Y=Made(nd.full, (2, 4), value))
-wrong('fused.gradients; fused.losses', TypeError, 'Y | int32 | nd.array', Y=Made(nd.zeros, (2, 4), dtype='int32'))
+wrong('fused.gradients; fused.losses', ValueError, 'Y | float32', Y=Made(nd.zeros, (2, 4), dtype='int32'))
 wrong('fused.losses', ValueError, '(9, 3) | 5', params=Made(params, d=9, q=9))
 
 kind('a picture that cannot be drawn')
@@ -586,22 +596,41 @@ def name_of(case):
                                        for name, value in changes.items())
 
 
-@pytest.mark.parametrize('function, changes, error, words', CASES, ids=map(name_of, CASES))
-def test_a_mistake_is_one_sentence_before_any_work(function, changes, error, words, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def attempt(function, changes, error, folder, capsys):
+    """The error of a call, which comes before any work: nothing is printed, written, or trained."""
     call, arguments = arguments_of(function, changes)
     before = numbers_in(arguments)
     with pytest.raises(error) as raised:
         call(**arguments)
+    assert raised.type is error, raised.value
+    assert capsys.readouterr().out == '' and os.listdir(folder) == []
+    for a, b in zip(numbers_in(arguments), before):
+        np.testing.assert_array_equal(a, b)
+    return raised
+
+
+@pytest.mark.parametrize('function, changes, error, words', CASES, ids=map(name_of, CASES))
+def test_a_mistake_is_one_sentence_before_any_work(function, changes, error, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    raised = attempt(function, changes, error, tmp_path, capsys)
     sentence = str(raised.value)
-    assert raised.type is error, sentence
     assert is_ours(raised.value), f'in the words of another: {sentence}'
     for word in words:
         assert word in sentence, f'{word!r} is not in: {sentence}'
     assert '\n' not in sentence and sentence.endswith('.') and len(sentence) < 400
-    assert capsys.readouterr().out == '' and os.listdir(tmp_path) == []
-    for a, b in zip(numbers_in(arguments), before):
-        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize('function, changes, error, words', LEFT, ids=map(name_of, LEFT))
+def test_what_is_left_to_python_comes_at_once(function, changes, error, words, tmp_path, monkeypatch, capsys):
+    """And no check of ours stands between the learner's line and the call."""
+    monkeypatch.chdir(tmp_path)
+    raised = attempt(function, changes, error, tmp_path, capsys)
+    assert all(word in str(raised.value) for word in words), raised.value
+    files = [os.path.basename(str(frame.path)) for frame in raised.traceback]
+    assert '_checks.py' not in files
+    if changes.get('rnn') in (crossed, two_states):         # of ours, only the loop: then the learner's own line
+        ours = max(i for i, frame in enumerate(raised.traceback) if f'{ROOT}/rnn_scratch/' in str(frame.path))
+        assert raised.traceback[ours + 1].name == changes['rnn'].__name__
 
 
 # What is no mistake: whatever d2lzh takes
@@ -678,6 +707,6 @@ def test_steps_that_end_in_no_number_are_reported_at_the_end_of_the_epoch():
         _, arguments = arguments_of('train_epoch', {'lr': 3e38, 'clipping_theta': None,
                                                     'corpus_indices': indices()[:9]})
         arguments['params'][3][:] *= 1000       # so that the gradients of the hidden layer are above 1
-        with pytest.raises(FloatingPointError, match='not finite.*smaller learning rate') as raised:
+        with pytest.raises(FloatingPointError, match='inf, beyond all bounds.*smaller learning rate') as raised:
             engine.train_epoch(**arguments)
         assert '\n' not in str(raised.value)

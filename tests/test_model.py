@@ -110,5 +110,5 @@ def test_shapes_that_do_not_fit_are_quoted():
     params = d2l.get_params(4, 3, 4, mx.cpu())
     with pytest.raises(ValueError, match=r'\(2, 5\).*\(4, 3\)'):
         d2l.rnn([nd.zeros((2, 5))], d2l.init_rnn_state(2, 3, mx.cpu()), params)
-    with pytest.raises(ValueError, match=r'\(32, 3\).* H of shape \(2, 3\)'):
+    with pytest.raises(ValueError, match=r'state, H .* of shape \(2, 3\), not .*\(32, 3\)'):
         d2l.rnn([nd.zeros((2, 4))], d2l.init_rnn_state(32, 3, mx.cpu()), params)

@@ -28,5 +28,5 @@ def test_the_book_s_draws():
 
 
 def test_sizes_must_be_positive():
-    with pytest.raises(ValueError, match='num_hiddens must be 1 or more, not 0'):
+    with pytest.raises(ValueError, match='num_hiddens must be a whole number, 1 or more, not 0'):
         d2l.get_params(1027, 0, 1027, mx.cpu())

@@ -84,9 +84,9 @@ def test_a_seed_repeats_the_text_and_another_does_not():
 
 
 @pytest.mark.parametrize('settings, message', [
-    ({'temperature': 0}, 'temperature must be a number above 0, not 0'),
+    ({'temperature': 0}, 'temperature must be above 0 and finite, not 0'),
     ({'temperature': float('nan')}, 'not nan'),
-    ({'top_k': 0}, 'top_k must be 1 or more, not 0'),
+    ({'top_k': 0}, 'top_k must be a whole number, 1 or more, not 0'),
     ({'top_p': 1.5}, 'top_p must be above 0 and at most 1, not 1.5'),
 ])
 def test_bad_settings_are_named(settings, message):

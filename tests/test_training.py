@@ -174,12 +174,12 @@ def test_an_infinite_perplexity_is_printed(corpus, capsys):
 
 @pytest.mark.parametrize('change, message', [
     ({'prefixes': ['分开', '龘']}, '龘'),
-    ({'num_steps': 0}, 'num_steps must be 1 or more, not 0'),
-    ({'batch_size': -2}, 'batch_size must be 1 or more, not -2'),
-    ({'pred_period': 0}, 'pred_period must be 1 or more, not 0'),
+    ({'num_steps': 0}, 'num_steps must be a whole number, 1 or more, not 0'),
+    ({'batch_size': -2}, 'batch_size must be a whole number, 1 or more, not -2'),
+    ({'pred_period': 0}, 'pred_period must be a whole number, 1 or more, not 0'),
     ({'prefixes': '分开'}, "a list of texts, not '分开'"),
-    ({'pred_len': -1}, 'pred_len must be 0 or more, not -1'),
-    ({'theta': 0}, 'theta.*above zero, or None, not 0'),
+    ({'pred_len': -1}, 'pred_len must be a whole number, 0 or more, not -1'),
+    ({'theta': 0}, 'theta.*above 0, or None, not 0'),
     ({'num_steps': 400}, r'10000 characters.*needs 12801'),
 ])
 def test_bad_settings_are_named_before_any_work(corpus, change, message):

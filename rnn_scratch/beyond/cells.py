@@ -17,7 +17,8 @@ from collections import namedtuple
 
 from mxnet import nd
 
-from .._checks import RNN, check_sizes, check_step, shape_of
+from .. import _checks
+from .._checks import RNN, shape_of
 from ..model import init_rnn_state, rnn
 from ..params import get_params
 
@@ -27,7 +28,7 @@ LSTM = ('W_xi', 'W_hi', 'b_i', 'W_xf', 'W_hf', 'b_f', 'W_xo', 'W_ho', 'b_o', 'W_
 
 def draw_params(symbols, num_inputs, num_hiddens, num_outputs, ctx):
     """What `get_params` does, for other symbols: weights from N(0, 0.01²), biases zero, a gradient each."""
-    check_sizes(ctx, num_hiddens, num_inputs=num_inputs, num_outputs=num_outputs)
+    _checks.sizes(ctx, num_hiddens, num_inputs=num_inputs, num_outputs=num_outputs)
     params = []
     for symbol in symbols:
         shape = shape_of(symbol, num_inputs, num_hiddens, num_outputs)
@@ -53,7 +54,7 @@ def relu_rnn(inputs, state, params):
 
     Parameters, returned values and errors are those of `rnn_scratch.rnn`: take `get_params` and `init_rnn_state`.
     """
-    check_step(inputs, state, params)
+    _checks.cell(inputs, state, params)
     W_xh, W_hh, b_h, W_hq, b_q = params
     H, = state                                                  # (n, h)
     outputs = []
@@ -135,7 +136,7 @@ def gru(inputs, state, params):
     TypeError, ValueError
         The inputs, the state and the parameters do not fit together.
     """
-    check_step(inputs, state, params, GRU)
+    _checks.cell(inputs, state, params, GRU)
     W_xz, W_hz, b_z, W_xr, W_hr, b_r, W_xh, W_hh, b_h, W_hq, b_q = params
     H, = state                                                          # (n, h)
     outputs = []
@@ -232,7 +233,7 @@ def lstm(inputs, state, params):
     TypeError, ValueError
         The inputs, the state and the parameters do not fit together.
     """
-    check_step(inputs, state, params, LSTM, ('H', 'C'))
+    _checks.cell(inputs, state, params, LSTM, ('H', 'C'))
     W_xi, W_hi, b_i, W_xf, W_hf, b_f, W_xo, W_ho, b_o, W_xc, W_hc, b_c, W_hq, b_q = params
     H, C = state                                                        # (n, h), (n, h)
     outputs = []

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mxnet import gluon, nd
 
-from .._checks import check_copied, check_evaluation, check_held_out_sum, check_losses, check_unigram
+from .. import _checks
 from ..onehot import to_onehot
 from ..perplexity import perplexity
 
@@ -31,8 +31,10 @@ class Evaluation(NamedTuple):
 
 def losses(rnn, X, Y, state, params, vocab_size):
     """The cross-entropy of each prediction, in nats: indices X, Y (n, T) -> NDArray (T n,), and the next state."""
-    rnn = check_losses(rnn, X, Y, vocab_size)
-    outputs, state = rnn(to_onehot(X, vocab_size), state, params)                               # T × (n, q)
+    inputs = to_onehot(X, vocab_size)                                                           # T × (n, d)
+    returned = rnn(inputs, state, params)
+    _checks.returned(returned, inputs, state)
+    outputs, state = returned                                                                   # T × (n, q)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     return loss(nd.concat(*outputs, dim=0), Y.T.reshape((-1,))), state
 
@@ -66,17 +68,24 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
     FloatingPointError
         The perplexity is not a number.
     """
-    init_rnn_state = check_evaluation(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char,
-                                      char_to_idx, losses)
+    _checks.text(text=text)
+    _checks.model(params, vocab_size, ctx, idx_to_char, char_to_idx)
     unknown = Counter(char for char in text if char not in char_to_idx)
-    indices = nd.array([[char_to_idx[char] for char in text if char in char_to_idx]], ctx=ctx)     # (1, length)
-    length = indices.size
+    known = [char_to_idx[char] for char in text if char in char_to_idx]
+    length = len(known)
+    if length < 2:
+        raise ValueError('The text needs at least two characters of the vocabulary, one to read and one to predict, '
+                         f'and has {length}.')
+    indices = nd.array([known], ctx=ctx)                                                            # (1, length)
     state, l_sum = init_rnn_state(1, num_hiddens, ctx), 0.0
+    _checks.first_state(state)
     for i in range(0, length - 1, NUM_STEPS):
         X, Y = indices[:, i:min(i + NUM_STEPS, length - 1)], indices[:, i + 1:i + 1 + NUM_STEPS]    # (1, T)
         l, state = losses(rnn, X, Y, state, params, vocab_size)
         l_sum += l.sum().asscalar()
-    check_held_out_sum(l_sum)
+    if math.isnan(l_sum):
+        raise FloatingPointError('The held-out perplexity is not a number: the parameters have grown beyond all '
+                                 'bounds; start again with a smaller learning rate (lr).')
     return Evaluation(perplexity(l_sum, length - 1), length - 1, dict(unknown))
 
 
@@ -104,8 +113,14 @@ def unigram_perplexity(corpus_indices, text_indices=None):
         There are no indices, or one is not in the corpus.
     """
     text_indices = corpus_indices if text_indices is None else text_indices
-    check_unigram(corpus_indices, text_indices)
+    for name, indices in [('corpus', corpus_indices), ('text', text_indices)]:
+        if not len(indices):
+            raise ValueError(f'The {name} is empty: give at least one index.')
     counts = Counter(corpus_indices)
+    unknown = set(text_indices) - set(counts)
+    if unknown:
+        raise ValueError(f'The text has the index {min(unknown)}, which is nowhere in the corpus: leave it out, as its '
+                         'probability would be 0.')
     l_sum = -math.fsum(math.log(counts[i] / len(corpus_indices)) for i in text_indices)
     return perplexity(l_sum, len(text_indices))
 
@@ -163,7 +178,11 @@ def copied(text, corpus, n=5):
     TypeError, ValueError
         The text has fewer than n characters, or n is below 1.
     """
-    check_copied(text, corpus, n)
+    _checks.text(text=text, corpus=corpus)
+    _checks.whole(1, n=n)
+    if n > len(text):
+        raise ValueError(f'The text has {len(text)} characters, and runs of {n} are looked for: give a longer text, or '
+                         'a smaller n.')
     # For each end the first start from which all up to there is one run. It only moves forwards: where text[i:j] is
     # not in the corpus, no longer piece that begins at i is.
     spans, start = [], 0

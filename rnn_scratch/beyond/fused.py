@@ -26,23 +26,49 @@ from itertools import islice
 
 import rnn_scratch as d2l  # as in training.py: the two iterators are d2lzh's own
 
+import numpy as np
 from mxnet import autograd, nd, sym
 
-from .. import model, training
-from .._checks import (
-    check_cell,
-    check_epoch,
-    check_fused,
-    check_mini_batch,
-    check_norm,
-    check_prediction,
-    check_trained,
-)
+from .. import _checks, model, training
 from ..perplexity import perplexity
 from ..predict import greedy
 
 NUM_AHEAD = 64      # mini-batches that are made at a time
 NUM_PENDING = 500   # characters that are asked for at a time
+
+
+def check_cell(rnn):
+    """This engine has its own formulas for the chapter's cell; any other would be trained as if it were that."""
+    if rnn is not model.rnn:
+        raise ValueError(f"The fused engine computes the chapter's cell, rnn_scratch.rnn, and not "
+                         f'{_checks.show(rnn)}: take the functions of the same names from rnn_scratch, which compute '
+                         'any cell.')
+
+
+def check_fit(n, vocab_size, state, params):
+    """Sizes that go together, and as many scores as characters: the operators below would not notice."""
+    _checks.fit(n, vocab_size, state, params)
+    h, q = params[3].shape
+    if q != vocab_size:
+        raise ValueError(f'W_hq has shape {(h, q)}, but there are {vocab_size} characters: make the parameters with '
+                         f'get_params({vocab_size}, {h}, {vocab_size}, ctx).')
+
+
+def check_mini_batch(X, Y, state, params, vocab_size):
+    """Indices and labels, and a model for them. With an index that it does not know, an operator would write beyond
+    its memory."""
+    _checks.whole(1, vocab_size=vocab_size)
+    _checks.must_be(nd.NDArray, 'an NDArray of indices, made with nd.array', X=X)
+    _checks.must_be(nd.NDArray, 'an NDArray of indices, in float32', lambda Y: Y.dtype is np.float32, Y=Y)
+    if X.shape != Y.shape or len(X.shape) != 2:
+        raise ValueError(f'X and Y, the characters and those that follow them, must both have the shape (n, T), not '
+                         f'{X.shape} and {Y.shape}.')
+    check_fit(X.shape[0], vocab_size, state, params)
+    for name, indices in ('X', X.asnumpy()), ('Y', Y.asnumpy()):
+        unknown = indices[~np.isin(indices, np.arange(vocab_size))]
+        if unknown.size:
+            raise ValueError(f'{name} has the index {unknown[0]}, but the model knows {vocab_size} characters: take '
+                             'indices and vocab_size from one call of load_data_jay_lyrics.')
 
 
 class Graph:
@@ -187,7 +213,8 @@ def gradients(X, Y, state, params):
     TypeError, ValueError
         The mini-batch, the state and the parameters do not fit together, or W_xh has no gradient.
     """
-    check_mini_batch(X, Y, state, params)
+    _checks.gradients(params)
+    check_mini_batch(X, Y, state, params, params[0].shape[0])
     return gradients_of_checked(X, Y, state, params)
 
 
@@ -233,16 +260,17 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
     TypeError, ValueError
         As for `training.train_and_predict_rnn`, before the first step; or for another cell.
     """
-    check_cell(rnn, model.rnn)
-    # The arguments are checked. The functions come back wrapped, so that a wrong return value is named.
-    _, init_rnn_state = check_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
-                                    is_random_iter, num_steps, lr, clipping_theta, batch_size)
+    check_cell(rnn)
+    _checks.settings(vocab_size, corpus_indices, is_random_iter, num_steps, lr, clipping_theta, batch_size)
+    _checks.gradients(params)
+    _checks.parameters(params, ctx)
     data_iter = data_iter or (d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive)
     mini_batches = data_iter(corpus_indices, batch_size, num_steps, ctx)
     size = batch_size * num_steps                                       # T n, the characters of a mini-batch
     l_sum, n = 0.0, 0           # n counts characters, as in the chapter
     state = init_rnn_state(batch_size, num_hiddens, ctx)                # (n, h)
-    check_fused(batch_size, vocab_size, state, params)
+    _checks.first_state(state)
+    check_fit(batch_size, vocab_size, state, params)
     # The iterator of random sampling makes X and Y with `nd.array`, which waits for all that MXNet was asked for. Many
     # at a time, so that this wait does not come in the middle of each step.
     while ahead := list(islice(mini_batches, NUM_AHEAD)):
@@ -257,7 +285,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
                 # With g the gradient of the mean:  g ← min(θ / ‖g‖, 1) · g.  ‖g‖² is the product of g with itself.
                 flat = [grad.reshape(-1) for grad in grads]
                 norm = math.sqrt(nd.add_n(*[nd.dot(g, g) for g in flat]).asscalar()) / size
-                check_norm(norm)
+                _checks.finite('The norm of the gradient', norm)
                 if norm > clipping_theta:
                     step *= clipping_theta / norm
             loss = loss.asscalar()
@@ -267,7 +295,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
                 nd.sgd_update(param, grad, lr=step, wd=0, out=param)    # param ← param − step · grad
             l_sum += loss
             n += size
-    check_trained(l_sum, params)
+    _checks.finite('A parameter', *[param.asnumpy() for param in params])
     return perplexity(l_sum, n)
 
 
@@ -299,7 +327,7 @@ def losses(rnn, X, Y, state, params, vocab_size):
     TypeError, ValueError
         Another cell, or what does not fit together.
     """
-    check_cell(rnn, model.rnn)
+    check_cell(rnn)
     check_mini_batch(X, Y, state, params, vocab_size)
     W_xh, W_hh, b_h, W_hq, b_q = params
     H_0, = state
@@ -350,12 +378,13 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
     TypeError, ValueError
         As there; and for another cell.
     """
-    check_cell(rnn, model.rnn)
-    # The arguments are checked. The functions come back wrapped, so that a wrong return value is named.
-    _, init_rnn_state, pick = check_prediction(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size,
-                                               ctx, idx_to_char, char_to_idx, pick, greedy)
+    check_cell(rnn)
+    _checks.whole(0, _checks.LONGEST_TEXT, num_chars=num_chars)
+    _checks.model(params, vocab_size, ctx, idx_to_char, char_to_idx)
+    _checks.prefixes([prefix], char_to_idx)
     state = init_rnn_state(1, num_hiddens, ctx)
-    check_fused(1, vocab_size, state, params)
+    _checks.first_state(state)
+    check_fit(1, vocab_size, state, params)
     W_xh, W_hh, b_h, W_hq, b_q = params
     H, = state                                                          # (1, h)
     step = one_step(*W_hq.shape)
@@ -368,6 +397,8 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
         # Within the prefix the next character is given, after it the picked one is the next.
         if t >= len(prefix):
             indices.append(pick(Y))                                     # (1,)
+            if pick is not greedy:                                      # which gives nothing else than an index
+                _checks.index(vocab_size, picked=indices[-1].asscalar())
     return ''.join(idx_to_char[int(X.asscalar())] for X in indices)
 
 
@@ -397,7 +428,7 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
     TypeError, ValueError, FloatingPointError
         As there; and ValueError for another cell.
     """
-    check_cell(rnn, model.rnn)
+    check_cell(rnn)
     return training.train_and_predict_rnn(
         rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char, char_to_idx,
         is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size, pred_period, pred_len, prefixes,

@@ -4,10 +4,12 @@ Greedy prediction soon repeats its favourite line. A sampler draws from the mode
 
     d2l.predict_rnn('分开', 50, rnn, params, ..., pick=sampler(temperature=0.8, top_k=20, seed=1))
 """
+import math
+
 import numpy as np
 from mxnet import nd
 
-from .._checks import check_sampler, check_scores
+from .. import _checks
 
 
 def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
@@ -42,12 +44,22 @@ def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
         The temperature is not above zero, top_k is not 1 or more, top_p is not above 0 and at most 1, or the seed is
         not a whole number of 0 or more.
     """
-    check_sampler(temperature, top_k, top_p, seed)
+    _checks.above_zero(temperature=temperature)
+    if top_k is not None:
+        _checks.whole(1, top_k=top_k)
+    if top_p is not None:
+        _checks.number('above 0 and at most 1', lambda x: 0 < x <= 1, top_p=top_p)
+    if seed is not None:
+        _checks.whole(0, math.inf, seed=seed)
     generator = np.random.default_rng(seed)
 
     def pick(Y):
         scores = Y.asnumpy()                    # (1, q)
-        check_scores(scores)
+        if scores.ndim != 2 or len(scores) != 1:
+            raise ValueError(f'pick takes the scores of one character, of shape (1, q), not {scores.shape}.')
+        if not np.isfinite(scores).all():
+            raise FloatingPointError('The scores of the next character are not finite, so none can be drawn: the state '
+                                     'of the model has grown beyond all bounds; write a shorter text, or train again.')
         p = distribution(scores[0], temperature, top_k, top_p)
         return nd.array([generator.choice(len(p), p=p)], ctx=Y.ctx)
 
