@@ -1,6 +1,7 @@
 """The house: which file may import which, what is looked up nowhere, and the names that come through from d2lzh."""
 import ast
 import functools
+import inspect
 import random
 import re
 
@@ -13,39 +14,122 @@ import pytest
 from conftest import ROOT
 from mxnet import gluon
 
-# The table of contents. A file imports only those above it; `import rnn_scratch` brings d2lzh's names.
+# The table of contents: chapter, beyond, cli. A file imports only those above it.
 CHAPTER = ['_platform', '_doctor', '_checks', '_files', 'data', 'onehot', 'params', 'model', 'predict', 'clipping',
            'perplexity', 'training']
+BEYOND = ['files', 'fused', 'cells', 'sampling', 'evaluation', 'checkpoint', 'settings', 'corpus', 'stop', 'folders',
+          'run', 'pictures', 'export', 'download', 'parallel', 'launch', 'member']
+CLI = ['flags', 'shell', 'train', 'write', 'look', 'take']
+PACKAGE = ROOT / 'rnn_scratch'
+FILES = [*(f'{name}.py' for name in CHAPTER), *(f'beyond/{name}.py' for name in BEYOND),
+         *(f'cli/{name}.py' for name in CLI)]
+# What other files take of _checks.py: words that all refusals share, and facts.
+SHARED = {'show', 'must_be', 'number', 'above_zero', 'learning_rate', 'theta', 'text', 'whole', 'index', 'device',
+          'sizes', 'finite', 'first_state', 'returned', 'cell', 'fit', 'gradients', 'parameters', 'model', 'vocabulary',
+          'prefixes', 'corpus', 'settings'}
+FACTS = {'show', 'shape_of', 'RNN', 'LONGEST_TEXT'}
 
 
-def imports_of(path):
-    """The modules of this package that a file imports, as dotted names, and the others."""
-    ours, others = set(), set()
-    for node in ast.walk(ast.parse(path.read_text('utf-8'))):
+def tree(name):
+    return ast.parse((PACKAGE / name).read_text('utf-8'))
+
+
+def imports_of(name):
+    """The files of this package that a file imports, wherever in it, as `beyond/run.py`; and the other modules."""
+    ours, others, folder = set(), set(), list((PACKAGE / name).relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(tree(name)):
         if isinstance(node, ast.Import):
             others |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             others.add(node.module)
         elif isinstance(node, ast.ImportFrom):
-            ours |= {node.module} if node.module else {alias.name for alias in node.names}
+            base = [*folder[:len(folder) - node.level + 1], *(node.module or '').split('.')]
+            path = '/'.join(filter(None, base))
+            paths = [path, *('/'.join(filter(None, [path, alias.name])) for alias in node.names)]
+            ours |= {f'{path}.py' for path in paths} & {*FILES}
     return ours, others
 
 
+def is_of_checks(node):
+    """Whether it is `_checks.something`."""
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == '_checks'
+
+
 def test_the_listing_is_the_table_of_contents():
-    files = {path.stem for path in (ROOT / 'rnn_scratch').glob('*.py')}
-    assert files == {*CHAPTER, '__init__', '__main__'}
+    found = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob('*.py')}
+    assert found == {*FILES, '__init__.py', '__main__.py', 'beyond/__init__.py', 'cli/__init__.py'}
 
 
-@pytest.mark.parametrize('name', CHAPTER)
-def test_a_file_of_the_chapter_imports_only_files_above_it(name):
-    ours, others = imports_of(ROOT / 'rnn_scratch' / f'{name}.py')
-    assert ours <= set(CHAPTER[:CHAPTER.index(name)])
+@pytest.mark.parametrize('name', FILES)
+def test_a_file_imports_only_files_above_it(name):
+    ours, others = imports_of(name)
+    assert ours <= set(FILES[:FILES.index(name)])
     assert not any(module.startswith('rnn_scratch.') for module in others)
+    assert name != '_checks.py' or not ours
 
 
 def test_the_package_itself_imports_nothing_from_beyond():
-    ours, others = imports_of(ROOT / 'rnn_scratch/__init__.py')
-    assert ours <= set(CHAPTER) and others == {'d2lzh', 'sys'}
+    ours, others = imports_of('__init__.py')
+    assert ours <= {f'{name}.py' for name in CHAPTER} and others == {'d2lzh', 'sys'}
+
+
+def test_files_are_short():
+    """One subject a file."""
+    lengths = {path.relative_to(PACKAGE).as_posix(): len(path.read_text('utf-8').splitlines())
+               for path in PACKAGE.rglob('*.py')}
+    assert max(lengths.values()) <= 440 and lengths['_checks.py'] <= 220 and sum(lengths.values()) <= 5000, lengths
+
+
+def test_the_checks_know_no_other_room():
+    text = (PACKAGE / '_checks.py').read_text('utf-8').lower()
+    assert not re.search('--[a-z]|safetensors|checkpoint|onnx|dmlc|picture', text)
+
+
+def test_a_check_wraps_nothing_and_gives_nothing_back():
+    """No function is made in one, and what it returns is never used: a check is a statement."""
+    for function in ast.walk(tree('_checks.py')):
+        if isinstance(function, ast.FunctionDef):
+            assert not any(isinstance(node, ast.FunctionDef) for node in ast.walk(function) if node is not function)
+    for name in FILES:
+        nodes = [*ast.walk(tree(name))]
+        statements = [node.value for node in nodes if isinstance(node, ast.Expr)]
+        for node in nodes:
+            if is_of_checks(node):
+                assert node.attr in SHARED | FACTS, f'{name}, line {node.lineno}: {node.attr}'
+            elif isinstance(node, ast.Call) and is_of_checks(node.func):
+                assert node in statements or node.func.attr in FACTS, f'{name}, line {node.lineno}: {node.func.attr}'
+            elif isinstance(node, ast.ImportFrom) and node.module == '_checks':
+                assert {alias.name for alias in node.names} <= FACTS, name
+
+
+@pytest.mark.parametrize('engine', [d2l, fused], ids=['tutorial', 'fused'])
+def test_the_loop_calls_what_it_was_given(corpus, engine):
+    """And when it fails, its own line is the last in the traceback but for MXNet's: no check stands between."""
+    rnn, params, init_rnn_state, h, vocab_size, ctx, idx_to_char, char_to_idx = model(corpus)
+    callers = []
+
+    def watched(name, function):
+        def given(*arguments):
+            frame = inspect.currentframe().f_back
+            callers.append(frame.f_code.co_name)
+            assert frame.f_locals[name] is given
+            return function(*arguments)
+        return given
+
+    def broken(inputs, state, params):
+        return mx.nd.dot(params[0], params[0]), state
+
+    cell = watched('rnn', rnn) if engine is d2l else rnn
+    state, pick = watched('init_rnn_state', init_rnn_state), watched('pick', lambda Y: Y.argmax(axis=1))
+    engine.train_epoch(cell, params, state, h, vocab_size, ctx, corpus[0][:401], True, 10, 1, 1, 4)
+    engine.predict_rnn('分开', 2, cell, params, state, h, vocab_size, ctx, idx_to_char, char_to_idx, pick=pick)
+    assert set(callers) == {'train_epoch', 'predict_rnn'}
+    if engine is d2l:
+        with pytest.raises(mx.MXNetError) as raised:
+            d2l.train_epoch(broken, params, init_rnn_state, h, vocab_size, ctx, corpus[0][:401], True, 10, 1, 1, 4)
+        names = [frame.name for frame in raised.traceback]
+        assert names[names.index('train_epoch') + 1] == 'broken'
+        assert not any('_checks' in str(frame.path) for frame in raised.traceback)
 
 
 def test_no_attribute_is_looked_up_by_its_name():
