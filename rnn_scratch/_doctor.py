@@ -51,6 +51,7 @@ class Findings:
 
 def main():
     """Print everything. 0 if nothing is wrong, else 1: what the process ends with."""
+    _platform.start_is_over()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='replace')        # a terminal that does not know a character shows ?
     found = Findings()
@@ -178,7 +179,7 @@ def look_at_mxnet(found):
 def in_another_process(program, *arguments):
     """What a program prints, without your paths, and how it ended."""
     try:
-        result = subprocess.run([sys.executable, '-c', program, *arguments], stdin=subprocess.DEVNULL,
+        result = subprocess.run(_platform.python('-c', program, *arguments), stdin=subprocess.DEVNULL,
                                 capture_output=True, timeout=120, encoding='utf-8', errors='replace',
                                 env={**os.environ, 'PYTHONIOENCODING': 'utf-8'})
     except subprocess.TimeoutExpired:

@@ -219,6 +219,37 @@ def environment(variables):
         os.environ.update(empty)
 
 
+def python(*arguments):
+    """The command of another Python that is like this one: the same program, with the flags that it was started with.
+
+    So `python -P` or `-I` keeps a random.py that happens to lie in the working directory out of the other process, too.
+    """
+    flags = sys.flags
+    times = {'I': flags.isolated, 'E': flags.ignore_environment, 's': flags.no_user_site, 'S': flags.no_site,
+             'P': sys.version_info >= (3, 11) and flags.safe_path, 'B': flags.dont_write_bytecode, 'O': flags.optimize,
+             'b': flags.bytes_warning}
+    return [sys.executable, *(f'-{letter * number}' for letter, number in times.items() if number),
+            *(f'-W{option}' for option in sys.warnoptions),
+            *(f'-X{name}' if value is True else f'-X{name}={value}' for name, value in sys._xoptions.items()),
+            *arguments]
+
+
+def is_our_start():
+    """Whether this is `python -m rnn_scratch`, on the way to its first line. Another program may only import us."""
+    if sys.argv[:1] != ['-m']:      # what Python calls a program while it looks for the module that it is to run
+        return False
+    if sys.version_info >= (3, 10):
+        words = sys.orig_argv
+    elif sys.implementation.name == 'cpython':
+        number, array = ctypes.c_int(), ctypes.POINTER(ctypes.c_wchar_p)()
+        ctypes.pythonapi.Py_GetArgcArgv(ctypes.byref(number), ctypes.byref(array))
+        words = array[:number.value]
+    else:
+        return True         # which cannot be known; MXNet runs there for nobody
+    # What follows -m, perhaps in one word with it, such as -Im, comes before the other words of sys.argv.
+    return re.fullmatch(r'(-\w*m)?rnn_scratch(\.__main__)?', words[-len(sys.argv)]) is not None
+
+
 def end_at_once(number, frame):
     """Ctrl-C while `python -m rnn_scratch` starts, which takes a second: a word, and no page of unfinished imports."""
     with contextlib.suppress(OSError):
@@ -226,10 +257,15 @@ def end_at_once(number, frame):
     os._exit(128 + number)
 
 
+def start_is_over():
+    """The program has come to its first line, and from here on says itself what Ctrl-C does."""
+    if signal.getsignal(signal.SIGINT) is end_at_once:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 if __name__ == '__main__':
     wrong = what_is_missing()
     sys.exit(wrong and sentence(*wrong))
 
-# While it looks for a module that it is to run, Python calls the program -m.
-if sys.argv[:1] == ['-m'] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+if is_our_start() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, end_at_once)

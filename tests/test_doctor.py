@@ -175,6 +175,15 @@ def test_a_terminal_without_chinese(run):
     assert command_for('encoding (?:us-)?ascii', said) == 'export PYTHONIOENCODING=utf-8'
 
 
+@pytest.mark.parametrize('flag', ['-I', pytest.param('-P', marks=pytest.mark.skipif(
+    sys.version_info < (3, 11), reason='the flag -P came with Python 3.11'))])
+def test_no_file_of_the_working_directory_is_run(run, tmp_path, flag):
+    """These flags promise that for the doctor, which hands them on to the process that tries MXNet."""
+    (tmp_path / 'random.py').write_text("open('executed', 'w')\nraise ImportError('not the random of Python')", 'utf-8')
+    said = run(flag, '-m', 'rnn_scratch', 'doctor')
+    assert rows(said)['MXNet'] == 'starts, and multiplies right' and not (tmp_path / 'executed').exists()
+
+
 def test_whoever_reads_has_gone(run, tmp_path):
     (tmp_path / 'mxnet.py').write_text("raise OSError('not tried here')", 'utf-8')
     result = subprocess.run(f'{sys.executable} -m rnn_scratch doctor 2>&1 | true', shell=True, capture_output=True,
@@ -186,5 +195,8 @@ def test_only_the_doctor_comes_before_mxnet(run, tmp_path):
     """Not another program, and not another command, that has the word in its arguments."""
     (tmp_path / 'mxnet.py').write_text("raise SystemExit('MXNet')", 'utf-8')
     (tmp_path / 'other.py').write_text('import rnn_scratch', 'utf-8')
-    for arguments in [['-m', 'other', 'doctor'], ['-m', 'rnn_scratch', 'write', 'doctor'], ['other.py', 'doctor']]:
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine/__init__.py').write_text('import rnn_scratch', 'utf-8')
+    for arguments in [['-m', 'other', 'doctor'], ['-m', 'mine', 'doctor'], ['-m', 'rnn_scratch', 'write', 'doctor'],
+                      ['other.py', 'doctor']]:
         assert run(*arguments, PYTHONPATH=str(tmp_path)).stderr == 'MXNet\n'

@@ -4,10 +4,12 @@ The machines are made of stand-in modules in a folder that Python searches first
 """
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from rnn_scratch import _platform
 from rnn_scratch._platform import LIBRARIES, NUMBERS, count_cores, has_avx2, sentence, what_is_missing, wrong_variable
 
 import mxnet
@@ -218,3 +220,68 @@ print(len(os.listdir('/proc/self/task')) - before)
 '''
     result = run('-c', program, OMP_NUM_THREADS='2')
     assert result.stdout == '0\n', result.stderr
+
+
+START = f"""
+import runpy, sys
+is_our_start = runpy.run_path({_platform.__file__!r})['is_our_start']
+print(is_our_start())
+sys.version_info = (3, 9, 0)        # which has no sys.orig_argv
+print(is_our_start())
+"""
+
+
+@pytest.mark.parametrize('arguments, expected', [
+    (['-m', 'rnn_scratch'], True), (['-m', 'rnn_scratch', 'train', '--prefix', '分开'], True),
+    (['-mrnn_scratch', 'doctor'], True), (['-W', 'ignore', '-Esm', 'rnn_scratch', '-m', 'mine'], True),
+    (['-Bmrnn_scratch', 'doctor'], True), (['-m', 'rnn_scratch.__main__'], True), (['-m', 'mine', 'doctor'], False),
+    (['-mmine', '-m', 'rnn_scratch'], False), (['-m', 'mine', 'rnn_scratch'], False),
+    (['-m', 'mine.rnn_scratch'], False), (['-c', 'import rnn_scratch', '-m', 'rnn_scratch'], False)])
+def test_our_own_program_is_told_from_others(run, tmp_path, arguments, expected):
+    for folder in ['rnn_scratch', 'mine']:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / '__init__.py').write_text(START, 'utf-8')
+        (tmp_path / folder / '__main__.py').touch()
+    (tmp_path / 'mine/rnn_scratch.py').touch()
+    result = run(*arguments)
+    assert result.stdout == f'{expected}\n' * 2, result.stderr
+
+
+def test_a_program_that_imports_the_package_ends_as_it_wants(run, tmp_path):
+    """Also one that is run with -m, while Python looks for it."""
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine/__init__.py').write_text('import rnn_scratch', 'utf-8')
+    (tmp_path / 'mine/__main__.py').write_text(
+        'import signal\ntry:\n    signal.raise_signal(signal.SIGINT)\nfinally:\n    print("put away")', 'utf-8')
+    result = run('-m', 'mine')
+    assert result.stdout == 'put away\n' and 'KeyboardInterrupt' in result.stderr
+
+
+def test_the_way_to_end_the_start_ends_with_the_start(program):
+    before = signal.signal(signal.SIGINT, _platform.end_at_once)
+    try:
+        program('--help')
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+FLAGS = """
+import runpy, subprocess, sys
+print(sys.flags, sorted(set(sys.warnoptions)), sys._xoptions, flush=True)
+if len(sys.argv) == 2:
+    python = runpy.run_path(sys.argv[1])['python']
+    sys.exit(subprocess.run(python('flags.py', 'no', 'more')).returncode)
+"""
+
+
+@pytest.mark.parametrize('flags', [
+    [], *([flag] for flag in ['-B', '-O', '-OO', '-s', '-E', '-I', '-bb', '-Xdev', '-Xutf8=1', '-Xtracemalloc=3']),
+    ['-Werror::UserWarning'], ['-I', '-B', '-Wd', '-Wi::UserWarning', '-Xutf8'],
+    *[['-P'], ['-P', '-s']] * (sys.version_info >= (3, 11))], ids=' '.join)
+def test_another_python_has_the_flags_of_this_one(run, tmp_path, flags):
+    (tmp_path / 'flags.py').write_text(FLAGS, 'utf-8')
+    result = run(*flags, 'flags.py', _platform.__file__)
+    assert result.returncode == 0, result.stderr
+    ours, others = result.stdout.splitlines()
+    assert ours == others
