@@ -17,9 +17,8 @@ from . import _platform
 
 PACKAGES = ['rnn_scratch', 'mxnet', 'd2lzh', 'numpy', 'setuptools', 'ipython', 'matplotlib', 'safetensors', 'tqdm']
 FREE_DISK, FREE_MEMORY = 0.1, 0.5       # GB: a hundred runs of the chapter; what one of them takes
-# It starts MXNet as the package does, by the file _platform.py, since the package itself cannot be imported where MXNet
-# does not start. Then it multiplies two matrices of small integers, which must be exact, and looks for a font with
-# Chinese characters.
+# It starts MXNet with the file _platform.py (the package cannot be imported where MXNet does not start), multiplies two
+# matrices of small integers, which must be exact, and looks for a font with Chinese characters.
 TRIAL = '''
 import runpy, sys
 wrong, _ = runpy.run_path(sys.argv[1])['start_mxnet']()
@@ -45,7 +44,7 @@ class Findings:
     def have(self, name, value):
         self.rows.append(f'{name:<16}{value}')
 
-    def mend(self, what, command):
+    def mend(self, what, command):      # `what` has no full stop: it gets one when it is printed
         self.wrong[what] = command
 
 

@@ -39,7 +39,8 @@ def read_text(path):
         It is no regular file; it cannot be read; it is larger than 100,000,000 bytes (told before they are read); it
         is no text, or none in UTF-8; or the archive does not hold exactly one text, is locked, or is damaged.
     """
-    content, where = read_file('corpus', path, LARGEST_CORPUS, 'a text file or a zip archive'), shown(path)
+    content = read_file('corpus', path, LARGEST_CORPUS, 'a text file or a zip archive')
+    where = shown(path)
     if kind_of(content) == 'a zip archive':
         content, where = unzip(where, content)
     kind = kind_of(content)
@@ -69,8 +70,8 @@ def read_file(what, path, largest, wanted, check_head=None):
     `what` and `wanted` are words for the sentence; `check_head(path, head, size)` sees the first 64 bytes and the size.
     """
     where = f'The {what} {shown(path)}'
+    check_is_file(where, path, wanted)
     try:
-        check_is_file(where, path, wanted)
         # If a pipe takes the file's place just now, O_NONBLOCK keeps us from waiting for it.
         with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             size = os.fstat(file.fileno()).st_size
@@ -80,8 +81,6 @@ def read_file(what, path, largest, wanted, check_head=None):
                 file.seek(0)
             content = file.read(size + 1)
     except OSError as error:
-        if error.errno is None:     # not of the system, but a sentence of ours
-            raise
         raise type(error)(f'{where} cannot be read ({error.strerror}): look who may read it and what is wrong with the '
                           'disk, or copy it to another place.') from error
     if len(content) != size:
@@ -98,6 +97,8 @@ def check_is_file(where, path, wanted):
                  'is no file, but a pipe, a socket or a device')
     except (FileNotFoundError, NotADirectoryError):
         found = 'does not exist'
+    except OSError:
+        found = ''      # what else may be wrong with it, it says when it is opened
     except ValueError:
         found = 'has a name that no file can have'
     if found:
@@ -116,7 +117,7 @@ def kind_of(content):
 
 def unzip(archive_name, content):
     """The bytes of the only text in an archive, and what to call it. Its name in there is never used as a path."""
-    number = content.count(b'PK\x01\x02')      # what the entry of each file begins with
+    number = content.count(b'PK\x01\x02')       # how the entry of each file begins
     if number > MOST_MEMBERS:
         raise ValueError(f'{archive_name} holds {number:,} files: a corpus archive must hold exactly one text.')
     with damage_is_named(archive_name):
@@ -153,7 +154,7 @@ def is_hidden(parts):
 
 @contextlib.contextmanager
 def damage_is_named(archive_name):
-    """Of a damaged archive, zipfile and its unpackers raise a dozen different errors."""
+    """Of a damaged archive, zipfile and its unpackers raise a dozen different errors: one sentence for all."""
     try:
         yield
     except Exception as error:
@@ -163,25 +164,25 @@ def damage_is_named(archive_name):
 
 
 def decode(where, content):
-    """The text that these bytes are in UTF-8. There, no byte is wrong and none is 0; else the cure depends on why."""
+    """The text of bytes in UTF-8, where no byte is wrong and none is 0; if one is, the sentence says why it may be."""
     try:
         text = content.decode('utf-8')
         wrong, is_cut_off = content.find(0), False
     except UnicodeDecodeError as error:
         wrong, is_cut_off = error.start, error.reason == 'unexpected end of data'
-    if wrong >= 0:
-        encoding = likely_encoding(content)
-        if encoding:
-            cure = (f'it is most likely {"GBK" if encoding == "GB18030" else encoding}, so save it as UTF-8, for '
-                    f'instance with: iconv -f {encoding} -t UTF-8 OLD.txt > NEW.txt')
-        elif is_cut_off:
-            cure = 'it ends in the middle of a character, so fetch or copy it again'
-        else:
-            cure = ('it is in another encoding, damaged, or no text, so open it in an editor and save it as UTF-8, or '
-                    'take another file')
-        raise ValueError(f'{where} is not a text in UTF-8, since byte {wrong} (in line '
-                         f'{content.count(10, 0, wrong) + 1}) is 0x{content[wrong]:02x}: {cure}.')
-    return text[1:] if text.startswith('\ufeff') else text      # a mark of some editors, and no character of the text
+    if wrong < 0:
+        return text[1:] if text.startswith('\ufeff') else text      # some editors put a mark before the text
+    encoding = likely_encoding(content)
+    if encoding:
+        cure = (f'it is most likely {"GBK" if encoding == "GB18030" else encoding}, so save it as UTF-8, for instance '
+                f'with: iconv -f {encoding} -t UTF-8 OLD.txt > NEW.txt')
+    elif is_cut_off:
+        cure = 'it ends in the middle of a character, so fetch or copy it again'
+    else:
+        cure = ('it is in another encoding, damaged, or no text, so open it in an editor and save it as UTF-8, or take '
+                'another file')
+    raise ValueError(f'{where} is not a text in UTF-8, since byte {wrong} (in line {content.count(10, 0, wrong) + 1}) '
+                     f'is 0x{content[wrong]:02x}: {cure}.')
 
 
 def likely_encoding(content):

@@ -5,8 +5,11 @@ names the symptom and not the cure; and it does not know today's processors. `im
 first, which names the cure, and starts MXNet with settings that fit the machine. `make` runs this file as a program
 before it installs anything, with a Python that has no package yet.
 
-What is wrong is a pair of texts here: what it is, and the command that mends it (in brackets, when it does and what
-else would). `import_mxnet` makes a sentence of the two, and the doctor prints them below each other.
+What is wrong is a pair of texts here: what it is, and the command that mends it (in brackets, what else one should
+know). Each function `wrong_…` or `what_…` gives such a pair, or None. `import_mxnet` makes a sentence of the two, and
+the doctor prints them below each other.
+
+The last functions are about Python itself: how to start another one, and Ctrl-C while `python -m rnn_scratch` starts.
 """
 import contextlib
 import ctypes
@@ -56,7 +59,7 @@ def sentence(what, command):
 
 
 def start_mxnet():
-    """Import MXNet. Two values: what is wrong, as a pair, and the error that tells it; None where there is none."""
+    """Import MXNet. Gives two values: what is wrong, as a pair, and the error that tells it; or None for them."""
     try:
         wrong = wrong_variable() or wrong_numpy() or wrong_products()
         if wrong:
@@ -75,7 +78,7 @@ def start_mxnet():
 
 
 def what_it_means(error):
-    """What is wrong, as a pair, where an error of Python, the system or MXNet tells it; else None."""
+    """What is wrong, where an error of Python, the system or MXNet tells it."""
     module = error.name if isinstance(error, ModuleNotFoundError) else None
     if module in ('mxnet', 'numpy'):
         return what_is_missing() or (
@@ -98,7 +101,7 @@ def what_it_means(error):
 
 
 def what_is_missing():
-    """What MXNet needs of the system and does not find, as a pair; None if nothing is missing."""
+    """What MXNet needs of the system and does not find."""
     machine = f'{sys.platform} {platform.machine()}'
     missing = [library for library in LIBRARIES.get(machine, {}) if not can_be_loaded(library)]
     if machine not in LIBRARIES or machine == 'linux aarch64' and missing:
@@ -220,14 +223,13 @@ def environment(variables):
 
 
 def python(*arguments):
-    """The command of another Python that is like this one: the same program, with the flags that it was started with.
+    """The command that starts another Python like this one: the same program, with the same flags.
 
-    So `python -P` or `-I` keeps a random.py that happens to lie in the working directory out of the other process, too.
+    With -P or -I, for instance, neither of them runs a random.py that happens to lie in the working directory.
     """
     flags = sys.flags
     times = {'I': flags.isolated, 'E': flags.ignore_environment, 's': flags.no_user_site, 'S': flags.no_site,
-             'P': sys.version_info >= (3, 11) and flags.safe_path, 'B': flags.dont_write_bytecode, 'O': flags.optimize,
-             'b': flags.bytes_warning}
+             'P': sys.version_info >= (3, 11) and flags.safe_path, 'B': flags.dont_write_bytecode, 'O': flags.optimize}
     return [sys.executable, *(f'-{letter * number}' for letter, number in times.items() if number),
             *(f'-W{option}' for option in sys.warnoptions),
             *(f'-X{name}' if value is True else f'-X{name}={value}' for name, value in sys._xoptions.items()),
@@ -235,19 +237,17 @@ def python(*arguments):
 
 
 def is_our_start():
-    """Whether this is `python -m rnn_scratch`, on the way to its first line. Another program may only import us."""
+    """Whether this is `python -m rnn_scratch`, on the way to its first line, and no other program that imports us."""
     if sys.argv[:1] != ['-m']:      # what Python calls a program while it looks for the module that it is to run
         return False
     if sys.version_info >= (3, 10):
-        words = sys.orig_argv
-    elif sys.implementation.name == 'cpython':
-        number, array = ctypes.c_int(), ctypes.POINTER(ctypes.c_wchar_p)()
-        ctypes.pythonapi.Py_GetArgcArgv(ctypes.byref(number), ctypes.byref(array))
-        words = array[:number.value]
+        typed = sys.orig_argv       # such as python -I -m rnn_scratch train; sys.argv is -m train
     else:
-        return True         # which cannot be known; MXNet runs there for nobody
-    # What follows -m, perhaps in one word with it, such as -Im, comes before the other words of sys.argv.
-    return re.fullmatch(r'(-\w*m)?rnn_scratch(\.__main__)?', words[-len(sys.argv)]) is not None
+        number, texts = ctypes.c_int(), ctypes.POINTER(ctypes.c_wchar_p)()
+        ctypes.pythonapi.Py_GetArgcArgv(ctypes.byref(number), ctypes.byref(texts))
+        typed = texts[:number.value]
+    module = typed[-len(sys.argv)]      # it may be written in one with -m and other flags: -Imrnn_scratch
+    return re.fullmatch(r'(-\w*m)?rnn_scratch(\.__main__)?', module) is not None
 
 
 def end_at_once(number, frame):
@@ -258,7 +258,7 @@ def end_at_once(number, frame):
 
 
 def start_is_over():
-    """The program has come to its first line, and from here on says itself what Ctrl-C does."""
+    """What our program calls first: from here on, Ctrl-C is a KeyboardInterrupt, or what the program makes of it."""
     if signal.getsignal(signal.SIGINT) is end_at_once:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

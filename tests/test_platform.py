@@ -276,7 +276,7 @@ if len(sys.argv) == 2:
 
 
 @pytest.mark.parametrize('flags', [
-    [], *([flag] for flag in ['-B', '-O', '-OO', '-s', '-E', '-I', '-bb', '-Xdev', '-Xutf8=1', '-Xtracemalloc=3']),
+    [], *([flag] for flag in ['-B', '-O', '-OO', '-s', '-E', '-I', '-Xdev', '-Xutf8=1', '-Xtracemalloc=3']),
     ['-Werror::UserWarning'], ['-I', '-B', '-Wd', '-Wi::UserWarning', '-Xutf8'],
     *[['-P'], ['-P', '-s']] * (sys.version_info >= (3, 11))], ids=' '.join)
 def test_another_python_has_the_flags_of_this_one(run, tmp_path, flags):
