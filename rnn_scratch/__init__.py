@@ -14,7 +14,7 @@ import sys
 
 from . import _doctor, _platform
 
-if sys.argv == ['-m', 'doctor']:    # python -m rnn_scratch doctor: it works where MXNet does not, so it comes before it
+if _platform.is_our_start() and sys.argv[1:] == ['doctor']:     # it works where MXNet does not, so it comes before it
     sys.exit(_doctor.main())
 _platform.import_mxnet()            # says clearly what is wrong with this machine, before MXNet says it badly
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import rnn_scratch as d2l
 
+from . import _platform
 from ._checks import LONGEST_TEXT, check_name
 
 COLUMN = 26     # cells of the terminal; a Chinese character takes two
@@ -652,6 +653,7 @@ def main(argv=None):
     open_streams()
     status, lost, stop = 0, None, StopSignals(once=False)
     try:
+        _platform.start_is_over()
         with stop_signals(stop), warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: note(message)
             args = parse_arguments(argv)

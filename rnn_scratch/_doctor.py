@@ -16,11 +16,15 @@ from pathlib import Path
 from . import _platform
 
 PACKAGES = ['rnn_scratch', 'mxnet', 'd2lzh', 'numpy', 'setuptools', 'ipython', 'matplotlib', 'safetensors', 'tqdm']
-INSTALL = 'make train      (in the folder of rnn_scratch)'
 FREE_DISK, FREE_MEMORY = 0.1, 0.5       # GB: a hundred runs of the chapter; what one of them takes
-# It starts MXNet as the package does, multiplies two matrices of small integers, which must be exact, and looks for a
-# font with Chinese characters.
+# It starts MXNet with the file _platform.py (the package cannot be imported where MXNet does not start), multiplies two
+# matrices of small integers, which must be exact, and looks for a font with Chinese characters.
 TRIAL = '''
+import runpy, sys
+wrong, _ = runpy.run_path(sys.argv[1])['start_mxnet']()
+if wrong:
+    print('MXNet does not start', *wrong, sep='\\n')
+    sys.exit()
 import rnn_scratch
 import numpy
 from mxnet import nd
@@ -40,12 +44,13 @@ class Findings:
     def have(self, name, value):
         self.rows.append(f'{name:<16}{value}')
 
-    def mend(self, what, command):
+    def mend(self, what, command):      # `what` has no full stop: it gets one when it is printed
         self.wrong[what] = command
 
 
 def main():
     """Print everything. 0 if nothing is wrong, else 1: what the process ends with."""
+    _platform.start_is_over()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='replace')        # a terminal that does not know a character shows ?
     found = Findings()
@@ -58,7 +63,7 @@ def main():
         print('\n'.join(found.rows))
         print('\nNothing is wrong.' if not found.wrong else '\nWhat is wrong, and the command that mends it:')
         for what, command in found.wrong.items():
-            print(f'- {what}\n  {command}')
+            print(f'- {what}.\n  {command}')
         sys.stdout.flush()
     except BrokenPipeError:         # as with `… | head -1`: whoever read has gone away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,7 +82,7 @@ def look_at_python(found):
     where = 'in an environment of its own' if sys.prefix != sys.base_prefix else 'not in an environment of its own'
     found.have('Python', f'{implementation} {".".join(map(str, version[:3]))}, {where}')
     if implementation != 'CPython' or not (3, 8) <= version[:2] <= (3, 12):
-        found.mend('MXNet runs on CPython 3.8 to 3.12 only.', 'make train PYTHON=python3.11')
+        found.mend('MXNet runs on CPython 3.8 to 3.12 only', 'make train PYTHON=python3.11')
 
 
 def look_at_packages(found):
@@ -87,10 +92,10 @@ def look_at_packages(found):
         found.have(name, version or 'not installed')
     missing = [name for name in PACKAGES[1:] if not versions[name]]
     if missing:
-        found.mend(f'Not installed: {", ".join(missing)}.', INSTALL)
+        found.mend(f'Not installed: {", ".join(missing)}', _platform.INSTALL)
     for name, fits, limit in [('mxnet', r'1\.9\.1', '==1.9.1'), ('ipython', r'[0-8]\.', '<9')]:
         if versions[name] and not re.match(fits, versions[name]):
-            found.mend(f'{name} {versions[name]} does not work with the others.',
+            found.mend(f'{name} {versions[name]} does not work with the others',
                        f'python -m pip install "{name}{limit}"')
 
 
@@ -118,7 +123,7 @@ def look_at_processor(found):
         free = int(kilobytes) * 1024 / 1e9
         found.have('memory', f'{free:.1f} GB free')
         if free < FREE_MEMORY:
-            found.mend(f'A training run takes {FREE_MEMORY} GB of memory, and {free:.1f} GB are free.',
+            found.mend(f'A training run takes {FREE_MEMORY} GB of memory, and {free:.1f} GB are free',
                        'end other programs, or: python -m rnn_scratch train --hidden 64')
 
 
@@ -129,7 +134,7 @@ def look_at_libraries(found):
     found.have('libraries', f'{", ".join(there) or "none"} of {len(needed)} that MXNet needs')
     missing = _platform.what_is_missing()
     if missing:
-        found.mend(missing, command_in(missing))
+        found.mend(*missing)
 
 
 def look_at_variables(found):
@@ -145,45 +150,43 @@ def look_at_variables(found):
 
 def look_at_mxnet(found):
     """Whether it starts, multiplies right, and finds a font, tried in another process: there it may crash or wait."""
-    printed, end = in_another_process(TRIAL)
+    printed, end = in_another_process(TRIAL, _platform.__file__)
     if 'MXNet is right' in printed:
         found.have('MXNet', 'starts, and multiplies right')
     elif 'MXNet is wrong' in printed:
         found.have('MXNet', 'starts, and multiplies wrong')
-        found.mend('MXNet multiplies matrices wrongly here.', 'unset OPENBLAS_CORETYPE OMP_NUM_THREADS GOMP_SPINCOUNT')
+        found.mend('MXNet multiplies matrices wrongly here', 'unset OPENBLAS_CORETYPE OMP_NUM_THREADS GOMP_SPINCOUNT')
     else:
         found.have('MXNet', 'does not start')
-        found.mend(end, command_in(end))
+        first, *wrong = printed.splitlines() or ['']
+        if first == 'MXNet does not start':
+            found.mend(*wrong)
+        else:
+            found.mend(end, _platform.INSTALL)
         return
     if 'A font is there' in printed:
         found.have('fonts', 'one with Chinese characters, for pictures')
     elif 'A font is missing' in printed:
         found.have('fonts', 'none with Chinese characters')
-        found.mend('Pictures cannot show Chinese characters: they number them instead.',
-                   'apt-get install fonts-noto-cjk      (Debian and Ubuntu)')
+        found.mend('Pictures cannot show Chinese characters: they number them instead',
+                   'apt-get install fonts-noto-cjk (Debian and Ubuntu)')
     else:
         found.have('fonts', 'not known')
-        found.mend(f'Pictures cannot be drawn: {end}', INSTALL)
+        found.mend(f'Pictures cannot be drawn: {end}', _platform.INSTALL)
 
 
-def in_another_process(program):
-    """What a program prints, and how it ended, in a sentence."""
+def in_another_process(program, *arguments):
+    """What a program prints, without your paths, and how it ended."""
     try:
-        result = subprocess.run([sys.executable, '-c', program], stdin=subprocess.DEVNULL, capture_output=True,
-                                timeout=120, encoding='utf-8', errors='replace',
+        result = subprocess.run(_platform.python('-c', program, *arguments), stdin=subprocess.DEVNULL,
+                                capture_output=True, timeout=120, encoding='utf-8', errors='replace',
                                 env={**os.environ, 'PYTHONIOENCODING': 'utf-8'})
     except subprocess.TimeoutExpired:
-        return '', 'MXNet does not start: there was no answer within two minutes.'
+        return '', 'MXNet does not start: there was no answer within two minutes'
     if result.returncode < 0:
-        return result.stdout, f'MXNet does not start: the system ended it with signal {-result.returncode}.'
-    last = (result.stderr.strip().splitlines() or ['MXNet does not start.'])[-1]
-    return result.stdout, without_paths(re.sub(r'^ImportError: ', '', last))
-
-
-def command_in(sentence):
-    """The command in one of the sentences of _platform.py; where there is none, the whole installation again."""
-    found = re.search(r'run: (.*)\.$|run "(unset \w+)"|(apt-get install .*)\)\.$|(docker run .*?) \(', sentence)
-    return next(filter(None, found.groups())) if found else INSTALL
+        return result.stdout, f'MXNet does not start: the system ended it with signal {-result.returncode}'
+    last = (result.stderr.strip().splitlines() or ['MXNet does not start'])[-1]
+    return without_paths(result.stdout), without_paths(last.rstrip('.'))
 
 
 def look_at_room(found):
@@ -192,9 +195,9 @@ def look_at_room(found):
     free = shutil.disk_usage(folder).free / 1e9
     found.have('disk', f'{free:.1f} GB free where runs are saved')
     if free < FREE_DISK:
-        found.mend(f'Only {free:.2f} GB of disk are free here.', 'python -m rnn_scratch train --out ANOTHER_FOLDER')
+        found.mend(f'Only {free:.2f} GB of disk are free here', 'python -m rnn_scratch train --out ANOTHER_FOLDER')
     if not os.access(folder, os.W_OK):
-        found.mend('This folder cannot be written to.', 'python -m rnn_scratch train --out ANOTHER_FOLDER')
+        found.mend('This folder cannot be written to', 'python -m rnn_scratch train --out ANOTHER_FOLDER')
 
 
 def look_at_terminal(found):
@@ -205,7 +208,7 @@ def look_at_terminal(found):
     try:
         '分开'.encode(encoding)
     except UnicodeEncodeError:
-        found.mend(f'The encoding {encoding} cannot show Chinese characters.', 'export PYTHONIOENCODING=utf-8')
+        found.mend(f'The encoding {encoding} cannot show Chinese characters', 'export PYTHONIOENCODING=utf-8')
 
 
 def first_match(pattern, path):

@@ -4,12 +4,14 @@ import contextlib
 import io
 import os
 import re
+import reprlib
+import stat
 import zipfile
-
-from . import _checks
 
 LARGEST_CORPUS = 100_000_000        # bytes: 33 million Chinese characters
 MOST_MEMBERS = 1000                 # files in an archive
+short = reprlib.Repr()              # what a file says may be of any length
+short.maxstring = short.maxother = 80
 
 # What the first bytes of a file say that it is.
 KINDS = [
@@ -37,15 +39,29 @@ def read_text(path):
         It is no regular file; it cannot be read; it is larger than 100,000,000 bytes (told before they are read); it
         is no text, or none in UTF-8; or the archive does not hold exactly one text, is locked, or is damaged.
     """
-    content, where = read_file('corpus', path, LARGEST_CORPUS, 'a text file or a zip archive'), _checks.shown(path)
+    content = read_file('corpus', path, LARGEST_CORPUS, 'a text file or a zip archive')
+    where = shown(path)
     if kind_of(content) == 'a zip archive':
         content, where = unzip(where, content)
-    _checks.check_kind(where, kind_of(content))
-    _checks.check_utf8(where, content, likely_encoding)
-    text = content.decode('utf-8-sig')      # some editors begin a text with a mark, which is no character of it
-    _checks.check_markup(where, text, MARKUP.match(text) or NOT_FOUND.fullmatch(text[:100]))
-    _checks.check_has_text(where, text)
+    kind = kind_of(content)
+    if kind:
+        cure = 'unpack it' if kind.endswith('archive') else 'save its text in a plain text file in UTF-8'
+        raise ValueError(f'{where} is {kind} and not a text: {cure}, and give the path of the text.')
+    text = decode(where, content)
+    if MARKUP.match(text) or NOT_FOUND.fullmatch(text[:100]):
+        raise ValueError(f'{where} is a page of a website and no text, since it begins with '
+                         f'{text.strip()[:20]!r}: fetch the text itself, or save the page as plain text.')
+    if not text.strip():
+        raise ValueError(f'{where} is empty, or has nothing but spaces: a corpus needs at least two characters.')
+    if len(text) == 1:
+        raise ValueError(f'{where} has one character only, {text!r}: a corpus needs at least two, one to read and one '
+                         'to predict.')
     return text
+
+
+def shown(path):
+    """A path as it is, unless it would break the line."""
+    return str(path) if str(path).isprintable() else repr(str(path))
 
 
 def read_file(what, path, largest, wanted, check_head=None):
@@ -53,20 +69,45 @@ def read_file(what, path, largest, wanted, check_head=None):
 
     `what` and `wanted` are words for the sentence; `check_head(path, head, size)` sees the first 64 bytes and the size.
     """
+    where = f'The {what} {shown(path)}'
+    check_is_file(where, path, wanted)
     try:
-        _checks.check_is_file(what, path, wanted)
         # If a pipe takes the file's place just now, O_NONBLOCK keeps us from waiting for it.
         with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             size = os.fstat(file.fileno()).st_size
-            _checks.check_size(f'The {what} {_checks.shown(path)}', size, largest)
+            check_size(where, size, largest)
             if check_head:
                 check_head(path, file.read(64), size)
                 file.seek(0)
             content = file.read(size + 1)
     except OSError as error:
-        _checks.check_readable(what, path, error)
-    _checks.check_all_there(f'The {what} {_checks.shown(path)}', size, len(content))
+        raise type(error)(f'{where} cannot be read ({error.strerror}): look who may read it and what is wrong with the '
+                          'disk, or copy it to another place.') from error
+    if len(content) != size:
+        raise ValueError(f'{where} has {size:,} bytes by its own account, and other than that could be read: copy it, '
+                         'when no other program writes to it, and give the copy.')
     return content
+
+
+def check_is_file(where, path, wanted):
+    """A regular file: a folder has no text, and a pipe or a device has no end."""
+    try:
+        mode = os.stat(path).st_mode
+        found = ('' if stat.S_ISREG(mode) else 'is a folder' if stat.S_ISDIR(mode) else
+                 'is no file, but a pipe, a socket or a device')
+    except (FileNotFoundError, NotADirectoryError):
+        found = 'does not exist'
+    except OSError:
+        found = ''      # what else may be wrong with it, it says when it is opened
+    except ValueError:
+        found = 'has a name that no file can have'
+    if found:
+        raise FileNotFoundError(f'{where} {found}: give the path of {wanted}.')
+
+
+def check_size(where, size, largest):
+    if size > largest:
+        raise ValueError(f'{where} has {size:,} bytes, and at most {largest:,} are read: give a smaller one.')
 
 
 def kind_of(content):
@@ -76,15 +117,25 @@ def kind_of(content):
 
 def unzip(archive_name, content):
     """The bytes of the only text in an archive, and what to call it. Its name in there is never used as a path."""
-    _checks.check_num_members(archive_name, content.count(b'PK\x01\x02'), MOST_MEMBERS)
+    number = content.count(b'PK\x01\x02')       # how the entry of each file begins
+    if number > MOST_MEMBERS:
+        raise ValueError(f'{archive_name} holds {number:,} files: a corpus archive must hold exactly one text.')
     with damage_is_named(archive_name):
         archive = zipfile.ZipFile(io.BytesIO(content))
     members = [member for member in archive.infolist() if not is_hidden(member.filename.split('/'))]
-    _checks.check_one_member(archive_name, [member.filename for member in members])
+    names = [member.filename for member in members]
+    if '[Content_Types].xml' in names:
+        raise ValueError(f'{archive_name} is a document of Word or the like: save its text as a plain text file in '
+                         'UTF-8.')
+    if len(names) != 1:
+        listed = f' ({", ".join(map(short.repr, names[:5]))}{" …" if len(names) > 5 else ""})' if names else ''
+        raise ValueError(f'{archive_name} holds {len(names)} files{listed}: a corpus archive must hold exactly one '
+                         'text; unpack it and give the path of a text.')
     member, = members
-    where = f'{archive_name} (the file {_checks.short.repr(member.filename)} in it)'
-    _checks.check_not_encrypted(where, member.flag_bits & 1)
-    _checks.check_size(where, member.file_size, LARGEST_CORPUS)
+    where = f'{archive_name} (the file {short.repr(member.filename)} in it)'
+    if member.flag_bits & 1:
+        raise ValueError(f'{where} is locked with a password: unpack it and give the path of the text.')
+    check_size(where, member.file_size, LARGEST_CORPUS)
     unpacked = io.BytesIO()
     with damage_is_named(archive_name), archive.open(member) as file:
         # By 4,096 bytes, since each byte of an archive may unpack to thousands; and the size may be a lie.
@@ -92,7 +143,7 @@ def unzip(archive_name, content):
             unpacked.write(part)
             if unpacked.tell() > LARGEST_CORPUS:
                 break
-    _checks.check_size(where, unpacked.tell(), LARGEST_CORPUS)
+    check_size(where, unpacked.tell(), LARGEST_CORPUS)
     return unpacked.getvalue(), where
 
 
@@ -103,11 +154,35 @@ def is_hidden(parts):
 
 @contextlib.contextmanager
 def damage_is_named(archive_name):
-    """Of a damaged archive, zipfile and its unpackers raise a dozen different errors."""
+    """Of a damaged archive, zipfile and its unpackers raise a dozen different errors: one sentence for all."""
     try:
         yield
     except Exception as error:
-        _checks.check_undamaged(archive_name, error)
+        raise ValueError(f'{archive_name} is a damaged archive, or packed in a way that is not known here '
+                         f'({str(error)[:200]}): fetch or pack it again, or unpack it and give the path of the '
+                         'text.') from error
+
+
+def decode(where, content):
+    """The text of bytes in UTF-8, where no byte is wrong and none is 0; if one is, the sentence says why it may be."""
+    try:
+        text = content.decode('utf-8')
+        wrong, is_cut_off = content.find(0), False
+    except UnicodeDecodeError as error:
+        wrong, is_cut_off = error.start, error.reason == 'unexpected end of data'
+    if wrong < 0:
+        return text[1:] if text.startswith('\ufeff') else text      # some editors put a mark before the text
+    encoding = likely_encoding(content)
+    if encoding:
+        cure = (f'it is most likely {"GBK" if encoding == "GB18030" else encoding}, so save it as UTF-8, for instance '
+                f'with: iconv -f {encoding} -t UTF-8 OLD.txt > NEW.txt')
+    elif is_cut_off:
+        cure = 'it ends in the middle of a character, so fetch or copy it again'
+    else:
+        cure = ('it is in another encoding, damaged, or no text, so open it in an editor and save it as UTF-8, or take '
+                'another file')
+    raise ValueError(f'{where} is not a text in UTF-8, since byte {wrong} (in line {content.count(10, 0, wrong) + 1}) '
+                     f'is 0x{content[wrong]:02x}: {cure}.')
 
 
 def likely_encoding(content):

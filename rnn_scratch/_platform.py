@@ -4,6 +4,12 @@ MXNet 1.9.1 is from 2022. On a machine of today its import fails in a few well-k
 names the symptom and not the cure; and it does not know today's processors. `import rnn_scratch` runs `import_mxnet`
 first, which names the cure, and starts MXNet with settings that fit the machine. `make` runs this file as a program
 before it installs anything, with a Python that has no package yet.
+
+What is wrong is a pair of texts here: what it is, and the command that mends it (in brackets, what else one should
+know). Each function `wrong_…` or `what_…` gives such a pair, or None. `import_mxnet` makes a sentence of the two, and
+the doctor prints them below each other.
+
+The last functions are about Python itself: how to start another one, and Ctrl-C while `python -m rnn_scratch` starts.
 """
 import contextlib
 import ctypes
@@ -30,6 +36,7 @@ NUMBERS = {
     'MXNET_CPU_PRIORITY_NTHREADS': (1, 1024), 'OPENBLAS_NUM_THREADS': (1, 1024),
     'GOMP_SPINCOUNT': (0, 2 ** 31 - 1), 'MXNET_CPU_PARALLEL_SIZE': (0, 2 ** 31 - 1),
 }
+INSTALL = 'make train (in the folder of rnn_scratch; its README has other ways)'
 OWNERS = ('MXNET_', 'OMP_', 'GOMP_', 'OPENBLAS_')     # how the names of these variables begin
 
 
@@ -42,51 +49,70 @@ def import_mxnet():
         NumPy is too new, `distutils` is missing, MXNet is not installed, this machine or a system library is not what
         it needs, or an environment variable makes no sense. The original error, where there is one, is the cause.
     """
+    wrong, error = start_mxnet()
+    if wrong:
+        raise ImportError(sentence(*wrong)) from error
+
+
+def sentence(what, command):
+    return f'{what}; run: {command}.'
+
+
+def start_mxnet():
+    """Import MXNet. Gives two values: what is wrong, as a pair, and the error that tells it; or None for them."""
     try:
-        check_variables()
-        with environment({}):       # NumPy has an OpenBLAS of its own
-            check_numpy()
-        check_products()
-        check_distutils()
+        wrong = wrong_variable() or wrong_numpy() or wrong_products()
+        if wrong:
+            return wrong, None
+        import distutils.version  # noqa: F401 (MXNet imports it, after its library)
         with environment(settings()):
             import mxnet
             # MXNET_CPU_PARALLEL_SIZE is read at the first copy, of each dtype; all arrays here are float32.
             mxnet.nd.zeros(1).asnumpy()
-    except ModuleNotFoundError as error:
-        if error.name not in ('mxnet', 'numpy'):
-            raise
-        raise ImportError(what_is_missing() or (
-            f'MXNet is not installed for Python {platform.python_version()} ({sys.executable}): '
-            'install rnn_scratch as its README says.')) from error
-    except OSError as error:
-        missing = re.match(r'(\S+?\.so\S*): cannot open shared object file', str(error))
-        if missing is None:
-            raise
-        raise ImportError(what_is_missing() or (
-            f'MXNet needs the system library {missing.group(1)}, which this machine lacks: install the system package '
-            'that holds it, or the build of MXNet that fits this machine.')) from error
-    except RuntimeError as error:       # MXNet's own kind is one
-        wrong = re.search(r"Invalid Parameter format for (\w+) expect \w+ but value='(.*?)'|Cannot find Engine",
-                          str(error))
+        return None, None
+    except (ModuleNotFoundError, OSError, RuntimeError) as error:       # MXNet's own kind is a RuntimeError
+        wrong = what_it_means(error)
         if wrong is None:
             raise
-        name = wrong.group(1) or 'MXNET_ENGINE_TYPE'
-        raise ImportError(what_to_do(name, os.environ[name], 'MXNet does not understand')) from error
+        return wrong, error
+
+
+def what_it_means(error):
+    """What is wrong, where an error of Python, the system or MXNet tells it."""
+    module = error.name if isinstance(error, ModuleNotFoundError) else None
+    if module in ('mxnet', 'numpy'):
+        return what_is_missing() or (
+            f'MXNet is not installed for Python {platform.python_version()} ({sys.executable})', INSTALL)
+    if module in ('distutils', 'distutils.version'):
+        # It left Python with 3.12, and setuptools brings it back.
+        return (f'MXNet needs the module distutils, which Python {platform.python_version()} does not have',
+                'python -m pip install setuptools')
+    library = re.match(r'(\S+?\.so\S*): cannot open shared object file', str(error))
+    if library:
+        return what_is_missing() or (
+            f'MXNet needs the system library {library.group(1)}, which this machine lacks',
+            'python -m pip install --force-reinstall --no-deps mxnet==1.9.1 (the build without a GPU; or install the '
+            'system package that holds the library)')
+    variable = re.search(r"Invalid Parameter format for (\w+) expect \w+ but value='|Cannot find Engine", str(error))
+    if variable:
+        name = variable.group(1) or 'MXNET_ENGINE_TYPE'
+        return about_variable(name, os.environ[name], 'MXNet does not understand')
+    return None
 
 
 def what_is_missing():
-    """What MXNet needs of the system and does not find, in one sentence with the cure; None if nothing is missing."""
+    """What MXNet needs of the system and does not find."""
     machine = f'{sys.platform} {platform.machine()}'
     missing = [library for library in LIBRARIES.get(machine, {}) if not can_be_loaded(library)]
     if machine not in LIBRARIES or machine == 'linux aarch64' and missing:
         reason = f' (there it needs {", ".join(missing)}, which no package brings)' if missing else ''
-        return (f'MXNet 1.9.1 does not run on {machine}{reason}: use a machine with Linux on x86_64, or try to emulate '
-                'one, for instance with: docker run --platform linux/amd64 -it python:3.11 (not tried; docs/faq.md has '
-                'more, for Windows, too).')
+        return (f'MXNet 1.9.1 does not run on {machine}{reason}, but on Linux on x86_64',
+                'docker run --platform linux/amd64 -it python:3.11 (to emulate such a machine; not tried; docs/faq.md '
+                'has more, for Windows, too)')
     if missing:
         packages = ' '.join(LIBRARIES[machine][library] for library in missing)
-        return (f'MXNet needs {", ".join(missing)}, which this machine lacks: install the packages of your system that '
-                f'hold them (Debian and Ubuntu: apt-get install {packages}).')
+        return (f'MXNet needs {", ".join(missing)}, which this machine lacks',
+                f'apt-get install {packages} (Debian and Ubuntu; elsewhere, install the packages that hold them)')
     return None
 
 
@@ -99,51 +125,44 @@ def can_be_loaded(library):
     return True
 
 
-def check_numpy():
-    """Refuse NumPy 2 and later; give NumPy 1.24 to 1.26 back the one name that MXNet still asks for."""
-    import numpy
+def wrong_numpy():
+    """NumPy 2 or later is wrong. NumPy 1.24 to 1.26 get back the one name that MXNet still asks for."""
+    with environment({}):       # NumPy has an OpenBLAS of its own
+        import numpy
     version = tuple(int(part) for part in numpy.__version__.split('.')[:2])
     if version >= (2, 0):
-        raise ImportError(
-            f'NumPy {numpy.__version__} is installed, but MXNet 1.9.1 cannot work with NumPy 2 or later: '
-            'install rnn_scratch again as its README says, or run: python -m pip install "numpy<2".')
+        return (f'NumPy {numpy.__version__} is installed, but MXNet 1.9.1 cannot work with NumPy 2 or later',
+                'python -m pip install "numpy<2" (or install rnn_scratch again, as its README says)')
     if version >= (1, 24):
         # NumPy 1.24 removed the alias `numpy.bool`, which MXNet reads while it is imported.
         numpy.bool = numpy.bool_
+    return None
 
 
-def check_products():
-    """Refuse an OPENBLAS_CORETYPE with which NumPy multiplies wrongly. Products of integers do not use OpenBLAS."""
+def wrong_products():
+    """An OPENBLAS_CORETYPE with which NumPy multiplies wrongly. Products of integers do not use OpenBLAS."""
     if 'OPENBLAS_CORETYPE' in os.environ:
         import numpy
         a, b = numpy.arange(32 * 256).reshape(32, 256) % 7, numpy.arange(256 * 256).reshape(256, 256) % 5
         if (a.astype('float64').dot(b.astype('float64')) != a.dot(b)).any():
-            raise ImportError(what_to_do('OPENBLAS_CORETYPE', os.environ['OPENBLAS_CORETYPE'],
-                                         'makes NumPy multiply matrices wrongly on this processor'))
+            return about_variable('OPENBLAS_CORETYPE', os.environ['OPENBLAS_CORETYPE'],
+                                  'makes NumPy multiply matrices wrongly on this processor')
+    return None
 
 
-def check_distutils():
-    """`distutils` left Python with 3.12, MXNet still imports it, and setuptools brings it back."""
-    try:
-        import distutils.sysconfig  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f'MXNet needs the module distutils, which Python {platform.python_version()} does not have: '
-            'run: python -m pip install setuptools.') from error
-
-
-def check_variables():
-    """Refuse the values that MXNet does not survive."""
+def wrong_variable():
+    """A value that MXNet does not survive."""
     for name, (lowest, highest) in NUMBERS.items():
         value = os.environ.get(name, '').strip()        # nothing is as good as not set
         if value and not (re.fullmatch('[0-9]{1,10}', value) and lowest <= int(value) <= highest):
-            raise ImportError(what_to_do(name, value, f'is no whole number from {lowest} to {highest} and stops MXNet'))
+            return about_variable(name, value, f'is no whole number from {lowest} to {highest} and stops MXNet')
+    return None
 
 
-def what_to_do(name, value, what_is_wrong):
-    """The sentence about an environment variable."""
-    return (f'The environment variable {name} is {value!r}, which {what_is_wrong}: run "unset {name}" in this '
-            'terminal, or set it to another value.')
+def about_variable(name, value, what_is_wrong):
+    """The pair about an environment variable."""
+    return (f'The environment variable {name} is {value!r}, which {what_is_wrong}',
+            f'unset {name} (in this terminal; or set it to another value)')
 
 
 def settings():
@@ -203,6 +222,34 @@ def environment(variables):
         os.environ.update(empty)
 
 
+def python(*arguments):
+    """The command that starts another Python like this one: the same program, with the same flags.
+
+    With -P or -I, for instance, neither of them runs a random.py that happens to lie in the working directory.
+    """
+    flags = sys.flags
+    times = {'I': flags.isolated, 'E': flags.ignore_environment, 's': flags.no_user_site, 'S': flags.no_site,
+             'P': sys.version_info >= (3, 11) and flags.safe_path, 'B': flags.dont_write_bytecode, 'O': flags.optimize}
+    return [sys.executable, *(f'-{letter * number}' for letter, number in times.items() if number),
+            *(f'-W{option}' for option in sys.warnoptions),
+            *(f'-X{name}' if value is True else f'-X{name}={value}' for name, value in sys._xoptions.items()),
+            *arguments]
+
+
+def is_our_start():
+    """Whether this is `python -m rnn_scratch`, on the way to its first line, and no other program that imports us."""
+    if sys.argv[:1] != ['-m']:      # what Python calls a program while it looks for the module that it is to run
+        return False
+    if sys.version_info >= (3, 10):
+        typed = sys.orig_argv       # such as python -I -m rnn_scratch train; sys.argv is -m train
+    else:
+        number, texts = ctypes.c_int(), ctypes.POINTER(ctypes.c_wchar_p)()
+        ctypes.pythonapi.Py_GetArgcArgv(ctypes.byref(number), ctypes.byref(texts))
+        typed = texts[:number.value]
+    module = typed[-len(sys.argv)]      # it may be written in one with -m and other flags: -Imrnn_scratch
+    return re.fullmatch(r'(-\w*m)?rnn_scratch(\.__main__)?', module) is not None
+
+
 def end_at_once(number, frame):
     """Ctrl-C while `python -m rnn_scratch` starts, which takes a second: a word, and no page of unfinished imports."""
     with contextlib.suppress(OSError):
@@ -210,9 +257,15 @@ def end_at_once(number, frame):
     os._exit(128 + number)
 
 
-if __name__ == '__main__':
-    sys.exit(what_is_missing())
+def start_is_over():
+    """What our program calls first: from here on, Ctrl-C is a KeyboardInterrupt, or what the program makes of it."""
+    if signal.getsignal(signal.SIGINT) is end_at_once:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# While it looks for a module that it is to run, Python calls the program -m.
-if sys.argv[:1] == ['-m'] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+
+if __name__ == '__main__':
+    wrong = what_is_missing()
+    sys.exit(wrong and sentence(*wrong))
+
+if is_our_start() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, end_at_once)

@@ -21,7 +21,7 @@ from conftest import ROOT
 def doctor(program, monkeypatch):
     """What the doctor says in this process, where nothing but the trial of MXNet needs another one."""
     def doctor(printed='MXNet is right\nA font is there\n', end=''):
-        monkeypatch.setattr(_doctor, 'in_another_process', lambda trial: (printed, end))
+        monkeypatch.setattr(_doctor, 'in_another_process', lambda *trial: (printed, end))
         return program('doctor')
     return doctor
 
@@ -59,9 +59,10 @@ def test_nothing_is_wrong(doctor):
 
 
 STAND_INS = {
-    'numpy': ("__version__ = '2.4.1'", 'NumPy 2.4.1 is installed', 'python -m pip install "numpy<2"'),
+    'numpy': ("__version__ = '2.4.1'", 'NumPy 2.4.1 is installed',
+              'python -m pip install "numpy<2" (or install rnn_scratch again, as its README says)'),
     'mxnet': ("raise ModuleNotFoundError(\"No module named 'mxnet'\", name='mxnet')", 'MXNet is not installed',
-              'make train      (in the folder of rnn_scratch)'),
+              'make train (in the folder of rnn_scratch; its README has other ways)'),
 }
 
 
@@ -83,14 +84,13 @@ def test_mxnet_does_not_start(run, tmp_path, module):
 ])
 def test_mxnet_crashes(run, tmp_path, source, end):
     (tmp_path / 'mxnet.py').write_text(source, 'utf-8')
-    assert command_for(end, run('-m', 'rnn_scratch', 'doctor', PYTHONPATH=str(tmp_path))) == _doctor.INSTALL
+    assert command_for(end, run('-m', 'rnn_scratch', 'doctor', PYTHONPATH=str(tmp_path))) == _platform.INSTALL
 
 
-def test_the_module_distutils_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, 'distutils', None)
-    with pytest.raises(ImportError) as caught:
-        _platform.check_distutils()
-    assert _doctor.command_in(str(caught.value)) == 'python -m pip install setuptools'
+def test_the_module_distutils_is_missing(run, tmp_path):
+    (tmp_path / 'sitecustomize.py').write_text("import sys\nsys.modules['distutils'] = None", 'utf-8')
+    said = run('-m', 'rnn_scratch', 'doctor', PYTHONPATH=str(tmp_path))
+    assert command_for('MXNet needs the module distutils', said) == 'python -m pip install setuptools'
 
 
 def test_mxnet_does_not_answer(monkeypatch):
@@ -98,12 +98,13 @@ def test_mxnet_does_not_answer(monkeypatch):
         raise subprocess.TimeoutExpired(command, options['timeout'])
     monkeypatch.setattr(_doctor.subprocess, 'run', wait)
     assert _doctor.in_another_process('') == (
-        '', 'MXNet does not start: there was no answer within two minutes.')
+        '', 'MXNet does not start: there was no answer within two minutes')
 
 
 def test_a_variable_that_makes_no_sense(run):
     said = run('-m', 'rnn_scratch', 'doctor', OMP_NUM_THREADS='abc', MXNET_HOME='/home/somebody')
-    assert command_for("OMP_NUM_THREADS is 'abc'", said) == 'unset OMP_NUM_THREADS'
+    assert command_for("OMP_NUM_THREADS is 'abc'", said) == (
+        'unset OMP_NUM_THREADS (in this terminal; or set it to another value)')
     assert 'OMP_NUM_THREADS=abc' in rows(said)['set by you'] and 'somebody' not in said.stdout
 
 
@@ -115,7 +116,7 @@ def test_no_font(doctor):
     said = doctor('MXNet is right\nA font is missing\n')
     assert command_for('Chinese characters', said).startswith('apt-get install fonts-noto-cjk')
     said = doctor('MXNet is right\n', "No module named 'matplotlib'")
-    assert command_for("Pictures cannot be drawn: No module named 'matplotlib'", said) == _doctor.INSTALL
+    assert command_for("Pictures cannot be drawn: No module named 'matplotlib'", said) == _platform.INSTALL
 
 
 @pytest.mark.parametrize('version', [(3, 7, 1), (3, 13, 0), (3, 14, 2)])
@@ -133,7 +134,8 @@ def test_a_missing_library(doctor, monkeypatch):
     monkeypatch.setattr(_platform, 'can_be_loaded', lambda library: library != 'libquadmath.so.0')
     said = doctor()
     assert rows(said)['libraries'] == 'libgomp.so.1, libstdc++.so.6, libgcc_s.so.1 of 4 that MXNet needs'
-    assert command_for('libquadmath.so.0', said) == 'apt-get install libquadmath0'
+    assert command_for('libquadmath.so.0', said) == (
+        'apt-get install libquadmath0 (Debian and Ubuntu; elsewhere, install the packages that hold them)')
 
 
 def test_a_machine_without_mxnet(doctor, monkeypatch):
@@ -152,7 +154,7 @@ def test_packages_that_are_missing_or_do_not_fit(doctor, monkeypatch):
 
     monkeypatch.setattr(metadata, 'version', version)
     said = doctor()
-    assert command_for('Not installed: d2lzh, setuptools, matplotlib, safetensors', said) == _doctor.INSTALL
+    assert command_for('Not installed: d2lzh, setuptools, matplotlib, safetensors', said) == _platform.INSTALL
     assert command_for('mxnet 1.7.0 does not work', said) == 'python -m pip install "mxnet==1.9.1"'
     assert command_for('ipython 9.1.0 does not work', said) == 'python -m pip install "ipython<9"'
     del versions['mxnet']
@@ -173,6 +175,15 @@ def test_a_terminal_without_chinese(run):
     assert command_for('encoding (?:us-)?ascii', said) == 'export PYTHONIOENCODING=utf-8'
 
 
+@pytest.mark.parametrize('flag', ['-I', pytest.param('-P', marks=pytest.mark.skipif(
+    sys.version_info < (3, 11), reason='the flag -P came with Python 3.11'))])
+def test_no_file_of_the_working_directory_is_run(run, tmp_path, flag):
+    """These flags promise that for the doctor, which hands them on to the process that tries MXNet."""
+    (tmp_path / 'random.py').write_text("open('executed', 'w')\nraise ImportError('not the random of Python')", 'utf-8')
+    said = run(flag, '-m', 'rnn_scratch', 'doctor')
+    assert rows(said)['MXNet'] == 'starts, and multiplies right' and not (tmp_path / 'executed').exists()
+
+
 def test_whoever_reads_has_gone(run, tmp_path):
     (tmp_path / 'mxnet.py').write_text("raise OSError('not tried here')", 'utf-8')
     result = subprocess.run(f'{sys.executable} -m rnn_scratch doctor 2>&1 | true', shell=True, capture_output=True,
@@ -184,5 +195,8 @@ def test_only_the_doctor_comes_before_mxnet(run, tmp_path):
     """Not another program, and not another command, that has the word in its arguments."""
     (tmp_path / 'mxnet.py').write_text("raise SystemExit('MXNet')", 'utf-8')
     (tmp_path / 'other.py').write_text('import rnn_scratch', 'utf-8')
-    for arguments in [['-m', 'other', 'doctor'], ['-m', 'rnn_scratch', 'write', 'doctor'], ['other.py', 'doctor']]:
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine/__init__.py').write_text('import rnn_scratch', 'utf-8')
+    for arguments in [['-m', 'other', 'doctor'], ['-m', 'mine', 'doctor'], ['-m', 'rnn_scratch', 'write', 'doctor'],
+                      ['other.py', 'doctor']]:
         assert run(*arguments, PYTHONPATH=str(tmp_path)).stderr == 'MXNet\n'

@@ -4,11 +4,13 @@ The machines are made of stand-in modules in a folder that Python searches first
 """
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from rnn_scratch._platform import LIBRARIES, NUMBERS, check_variables, count_cores, has_avx2, what_is_missing
+from rnn_scratch import _platform
+from rnn_scratch._platform import LIBRARIES, NUMBERS, count_cores, has_avx2, sentence, what_is_missing, wrong_variable
 
 import mxnet
 import pytest
@@ -52,7 +54,7 @@ def test_mxnet_not_installed(import_with):
 def test_another_library_missing(import_with):
     said = import_with(
         mxnet="raise OSError('libcudart.so.11.0: cannot open shared object file: No such file or directory')")
-    assert 'libcudart.so.11.0' in said and 'libquadmath' not in said
+    assert 'libcudart.so.11.0' in said and 'libquadmath' not in said and 'mxnet==1.9.1' in said
 
 
 @pytest.fixture
@@ -67,15 +69,17 @@ def said_on(monkeypatch):
             patch.setattr('sys.platform', system)
             patch.setattr('platform.machine', lambda: processor)
             patch.setattr('ctypes.CDLL', load)
-            return what_is_missing()
+            wrong = what_is_missing()
+            return wrong and sentence(*wrong)
     return said_on
 
 
 def test_missing_libraries_are_named_all_at_once(said_on):
     said = said_on('linux', 'x86_64', ['libgomp.so.1', 'libquadmath.so.0'])
-    assert 'libgomp.so.1, libquadmath.so.0' in said and 'apt-get install libgomp1 libquadmath0)' in said
+    assert 'libgomp.so.1, libquadmath.so.0' in said
+    assert 'apt-get install libgomp1 libquadmath0 (Debian and Ubuntu' in said
     said = said_on('linux', 'x86_64', ['libquadmath.so.0'])
-    assert 'libgomp' not in said and 'apt-get install libquadmath0)' in said
+    assert 'libgomp' not in said and 'apt-get install libquadmath0 (Debian and Ubuntu' in said
     assert said_on('linux', 'x86_64') is None
 
 
@@ -155,15 +159,15 @@ except ImportError:
     for value in ['abc', '-1', '2.5', '2,1', '1e3', '0x10', '٣', '9' * 11] + ['0', '2000'] * ('THREADS' in name)])
 def test_a_variable_that_mxnet_does_not_survive_is_named(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    with pytest.raises(ImportError, match=f'{name} is {value!r}, which is no whole number .* "unset {name}"'):
-        check_variables()
+    what, command = wrong_variable()
+    assert f'{name} is {value!r}, which is no whole number' in what and command.startswith(f'unset {name} ')
 
 
 @pytest.mark.parametrize('name', NUMBERS)
 def test_a_number_and_nothing_are_sound(monkeypatch, name):
     for value in ['', ' ', '1', ' 2 ', '8']:
         monkeypatch.setenv(name, value)
-        check_variables()
+        assert wrong_variable() is None
 
 
 @pytest.mark.parametrize('name, value', [('OMP_NUM_THREADS', 'abc'), ('MXNET_CPU_WORKER_NTHREADS', '0'),
@@ -197,7 +201,7 @@ print('right')
 '''
     result = run('-c', program, OPENBLAS_CORETYPE=core, OMP_NUM_THREADS='2', GOMP_SPINCOUNT='300000')
     refused = (f'The environment variable OPENBLAS_CORETYPE is {core!r}, which makes NumPy multiply matrices wrongly '
-               'on this processor: run "unset OPENBLAS_CORETYPE" in this terminal, or set it to another value.\n')
+               'on this processor; run: unset OPENBLAS_CORETYPE (in this terminal; or set it to another value).\n')
     assert result.stdout in (['right\n', refused] if core.strip() else ['right\n']), result.stderr
 
 
@@ -216,3 +220,68 @@ print(len(os.listdir('/proc/self/task')) - before)
 '''
     result = run('-c', program, OMP_NUM_THREADS='2')
     assert result.stdout == '0\n', result.stderr
+
+
+START = f"""
+import runpy, sys
+is_our_start = runpy.run_path({_platform.__file__!r})['is_our_start']
+print(is_our_start())
+sys.version_info = (3, 9, 0)        # which has no sys.orig_argv
+print(is_our_start())
+"""
+
+
+@pytest.mark.parametrize('arguments, expected', [
+    (['-m', 'rnn_scratch'], True), (['-m', 'rnn_scratch', 'train', '--prefix', '分开'], True),
+    (['-mrnn_scratch', 'doctor'], True), (['-W', 'ignore', '-Esm', 'rnn_scratch', '-m', 'mine'], True),
+    (['-Bmrnn_scratch', 'doctor'], True), (['-m', 'rnn_scratch.__main__'], True), (['-m', 'mine', 'doctor'], False),
+    (['-mmine', '-m', 'rnn_scratch'], False), (['-m', 'mine', 'rnn_scratch'], False),
+    (['-m', 'mine.rnn_scratch'], False), (['-c', 'import rnn_scratch', '-m', 'rnn_scratch'], False)])
+def test_our_own_program_is_told_from_others(run, tmp_path, arguments, expected):
+    for folder in ['rnn_scratch', 'mine']:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / '__init__.py').write_text(START, 'utf-8')
+        (tmp_path / folder / '__main__.py').touch()
+    (tmp_path / 'mine/rnn_scratch.py').touch()
+    result = run(*arguments)
+    assert result.stdout == f'{expected}\n' * 2, result.stderr
+
+
+def test_a_program_that_imports_the_package_ends_as_it_wants(run, tmp_path):
+    """Also one that is run with -m, while Python looks for it."""
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine/__init__.py').write_text('import rnn_scratch', 'utf-8')
+    (tmp_path / 'mine/__main__.py').write_text(
+        'import signal\ntry:\n    signal.raise_signal(signal.SIGINT)\nfinally:\n    print("put away")', 'utf-8')
+    result = run('-m', 'mine')
+    assert result.stdout == 'put away\n' and 'KeyboardInterrupt' in result.stderr
+
+
+def test_the_way_to_end_the_start_ends_with_the_start(program):
+    before = signal.signal(signal.SIGINT, _platform.end_at_once)
+    try:
+        program('--help')
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+FLAGS = """
+import runpy, subprocess, sys
+print(sys.flags, sorted(set(sys.warnoptions)), sys._xoptions, flush=True)
+if len(sys.argv) == 2:
+    python = runpy.run_path(sys.argv[1])['python']
+    sys.exit(subprocess.run(python('flags.py', 'no', 'more')).returncode)
+"""
+
+
+@pytest.mark.parametrize('flags', [
+    [], *([flag] for flag in ['-B', '-O', '-OO', '-s', '-E', '-I', '-Xdev', '-Xutf8=1', '-Xtracemalloc=3']),
+    ['-Werror::UserWarning'], ['-I', '-B', '-Wd', '-Wi::UserWarning', '-Xutf8'],
+    *[['-P'], ['-P', '-s']] * (sys.version_info >= (3, 11))], ids=' '.join)
+def test_another_python_has_the_flags_of_this_one(run, tmp_path, flags):
+    (tmp_path / 'flags.py').write_text(FLAGS, 'utf-8')
+    result = run(*flags, 'flags.py', _platform.__file__)
+    assert result.returncode == 0, result.stderr
+    ours, others = result.stdout.splitlines()
+    assert ours == others
