@@ -6,7 +6,7 @@
 # make elsewhere  the same, and PyTorch and ONNX Runtime in an environment of their own, for the tests of the export
 #
 # PYTHON=python3.10 chooses the interpreter; ARGS=50 is handed on to the program that runs (here: 50 epochs).
-# The environment and the trained models stay in this folder; README.md says what goes elsewhere.
+# The environment and the trained models stay in this folder; docs/faq.md says what goes elsewhere.
 
 SUPPORTED := import sys; sys.exit(not (sys.implementation.name == "cpython" and (3, 8) <= sys.version_info[:2] <= (3, 12)))
 # Without uv, Python must be able to make an environment by itself; Debian keeps that in a package of its own.

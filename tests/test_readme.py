@@ -9,7 +9,7 @@ import zipfile
 import pytest
 from conftest import ROOT
 
-DOCUMENTS = ['README.md', 'README.zh-CN.md', 'CONTRIBUTING.md', 'data/README.md',
+DOCUMENTS = ['README.md', 'README.zh-CN.md', 'CONTRIBUTING.md', 'data/README.md', 'examples/exercises/README.md',
              *sorted(f'docs/{path.name}' for path in (ROOT / 'docs').glob('*.md'))]
 TRANSLATED = [name for name in DOCUMENTS if (ROOT / name.replace('.md', '.zh-CN.md')).exists()]
 
@@ -136,6 +136,28 @@ def test_the_files_and_tests_that_are_named_exist(name):
     for named in re.findall(r'`(test_\w+)(\.py)?`', text):
         found = (ROOT / 'tests' / ''.join(named)).exists() if named[1] else f'def {named[0]}(' in tests
         assert found, named[0]
+    for named in re.findall(r'\b(?:benchmarks|examples|tests|tools)/\w+\.py\b', text):
+        assert (ROOT / named).exists(), named
+    for named in re.findall(r'`make ([a-z][a-z-]*)', text):
+        assert f'\n{named}: ' in read('Makefile'), named
+
+
+def test_every_page_and_picture_is_linked():
+    links = {(ROOT / name).parent.joinpath(link).resolve() for name in DOCUMENTS
+             for link in re.findall(r'\]\(([^)#:]+)', read(name))}
+    assert [path.name for path in (ROOT / 'docs').iterdir() if path.resolve() not in links] == []
+
+
+@pytest.mark.parametrize('name', ['README.md', 'README.zh-CN.md'])
+def test_the_tour_comes_to_every_file(name):
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / 'rnn_scratch').rglob('*.py')
+             if not path.name.startswith('__')}
+    assert set(re.findall(r'\((rnn_scratch/[^)]+\.py)\)', read(name))) == files
+
+
+@pytest.mark.parametrize('path', re.findall(r'`((?:beyond|cli)/\w+\.py|_\w+\.py)`', read('CONTRIBUTING.md')))
+def test_where_a_line_goes(path):
+    assert (ROOT / 'rnn_scratch' / path).exists()
 
 
 def headings(path):
