@@ -3,11 +3,10 @@
 # make test-all   the same, and the slow tests, too
 # make lint       the same, and the style
 # make bench      the same, and the engines beside d2lzh, NumPy and PyTorch: 10 minutes; leave the machine alone meanwhile
-# make growth     the same, and how cost grows with each setting: 15 minutes; leave the machine alone meanwhile
 # make elsewhere  the same, and PyTorch and ONNX Runtime in an environment of their own, for the tests of the export
 #
 # PYTHON=python3.10 chooses the interpreter; ARGS=50 is handed on to the program that runs (here: 50 epochs).
-# The environment and the trained models stay in this folder; README.md says what goes elsewhere.
+# The environment and the trained models stay in this folder; docs/faq.md says what goes elsewhere.
 
 SUPPORTED := import sys; sys.exit(not (sys.implementation.name == "cpython" and (3, 8) <= sys.version_info[:2] <= (3, 12)))
 # Without uv, Python must be able to make an environment by itself; Debian keeps that in a package of its own.
@@ -22,7 +21,7 @@ PEERS := .venv-peers-$(VERSION)
 ELSEWHERE := .venv-elsewhere-$(VERSION)
 ARGS =
 
-.PHONY: help train test test-all lint bench growth elsewhere environment able
+.PHONY: help train test test-all lint bench elsewhere environment able
 
 help:
 	@sed -n 's/^# //p; /^$$/q' Makefile
@@ -39,11 +38,11 @@ test-all: environment
 lint: environment
 	$(VENV)/bin/python -m ruff check . $(ARGS)
 
-bench growth: environment
+bench: environment
 	@$(MAKE) --silent --no-print-directory $(PEERS)/installed PYTHON='$(PYTHON)'
 	@$(PEERS)/bin/python -c 'import torch' 2>/dev/null || \
 		echo "PyTorch is optional; to measure it too: $(PEERS)/bin/python -m pip install torch==2.13.0"
-	$(VENV)/bin/python benchmarks/run.py $@ $(ARGS)
+	$(VENV)/bin/python benchmarks/run.py $(ARGS)
 
 # The tests of the export look for it, and are skipped where it is not.
 elsewhere: environment

@@ -27,17 +27,13 @@ from task import LR, THETA, N
 class MXNetPeer:
     """What the peers on MXNet share."""
 
-    is_random = True        # random or consecutive sampling
-
     def __init__(self, task):
         self.params = [nd.array(param) for param in task.params]
         for param in self.params:
             param.attach_grad()
         self.ctx = mx.cpu()
         self.T, self.h, self.q = task.T, task.h, task.q
-        # The corpus is a list of indices, as in the book. Equal entries are one object: eight bytes a character.
-        numbers = list(range(self.q))
-        self.corpus = [numbers[i] for i in task.corpus]
+        self.corpus = task.corpus.tolist()      # a list of indices, as in the book
         self.vocabulary = task.vocabulary, {char: i for i, char in enumerate(task.vocabulary)}
 
     def describe(self):
@@ -61,7 +57,7 @@ class MXNetPeer:
         return [param.asnumpy() for param in self.params]
 
     def epochs(self, times):
-        self.train(self.corpus, self.is_random, times, LR, THETA)
+        self.train(self.corpus, True, times, LR, THETA)
         nd.waitall()        # the last update may still be under way
 
 

@@ -33,9 +33,3 @@ class Fused(Tutorial):
         loss, _, gradients = fused.gradients(nd.array(X), nd.array(labels), state, self.params)
         # Of the sum over the mini-batch, where all others have the mean.
         return loss.asscalar() / X.size, [gradient.asnumpy() / X.size for gradient in gradients]
-
-
-class Consecutive(Fused):
-    """By consecutive sampling."""
-
-    is_random = False

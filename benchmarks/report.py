@@ -55,7 +55,7 @@ def fastest_floor(seconds):
 
 
 def bench_tables(seconds, operations):
-    """The tables of benchmarks.md, from {(kind, are threads set?): {peer: seconds of rounds}} and the operations of an
+    """The tables of `make bench`, from {(kind, are threads set?): {peer: seconds of rounds}} and the operations of an
     epoch's matrix products."""
     trained, unset = seconds['epoch', True], seconds['epoch', False]
     written, written_unset = seconds['character', True], seconds['character', False]
@@ -74,25 +74,6 @@ def bench_tables(seconds, operations):
             [name, *spread(values, 1e3), ratio(written[D2LZH], values), spread(written_unset[name], 1e3)[0]]
             for name, values in slowest_first(written)]),
     }
-
-
-def growth_tables(tables):
-    """The tables of growth.md, from {setting: [(value, {peer: seconds of rounds}, {peer: MB})]}."""
-    found = {}
-    for setting, rows in tables.items():
-        # The chapter's own configuration has one peer more than the other rows of its table.
-        names = [name for name in rows[0][1] if not name.startswith(FLOOR) and all(name in row[1] for row in rows)]
-        heading = [setting, 'floor, µs']
-        for name in names:
-            heading += [f'{name}, µs', '/ floor', 'MB']
-        cells = []
-        for value, seconds, memory in rows:
-            floor = seconds[fastest_floor(seconds)]
-            cells.append([f'{value:,}', f'{median(floor) * 1e6:.1f}'])
-            for name in names:
-                cells[-1] += [f'{median(seconds[name]) * 1e6:.1f}', ratio(seconds[name], floor), f'{memory[name]:.0f}']
-        found[setting] = as_table(heading, cells)
-    return found
 
 
 def draw(seconds, path):
@@ -117,7 +98,7 @@ def draw(seconds, path):
 
 
 def about(versions, cores, rounds, others, seconds):
-    """The machine and the run, for the top of a page. It says so where the figures are spoilt."""
+    """The machine and the run, for a page. It says so where the figures are spoilt."""
     spoilt = '**, so these figures are spoilt: measure again on a quiet machine.**' if others > QUIET else '.'
     return '\n'.join([
         f'- Machine: {processor()}, {cores} cores; {platform.system()} {platform.machine()}; '

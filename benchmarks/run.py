@@ -1,12 +1,11 @@
-"""Measure d2lzh, this package, NumPy and PyTorch side by side: `make bench`, `make growth`.
+"""Measure d2lzh, this package, NumPy and PyTorch side by side: `make bench`.
 
-    make bench ARGS="--rounds 3"        writes the tables of docs/benchmarks.md
-    make growth                         writes the tables of docs/growth.md
+    make bench ARGS="--rounds 3"        writes the tables and the picture of docs/speed.md
     make bench ARGS=--quick             one short round, to see that all of it runs; writes nothing
 
 Each peer is a process of its own (worker.py) with the same parameters. It is first checked: from one mini-batch it
 must compute the tutorial engine's loss and gradients. Then they take turns, round after round, each second round in
-the opposite order, so that a machine that grows slower or faster does so for all. The pages say what is measured.
+the opposite order, so that a machine that grows slower or faster does so for all. The page says what is measured.
 """
 import argparse
 import json
@@ -36,11 +35,7 @@ SPIN = '300000'         # turns of a loop in which a thread waits for the others
 TOLERANCE = 1e-5        # of the largest entry of an array
 PAUSE = 0.15            # seconds before a turn: OpenBLAS's threads spin on for 0.1 after their last product
 
-# growth: one of the chapter's settings is changed at a time
 CHAPTER = {'vocabulary': 1027, 'hidden': 256, 'steps': 35, 'text': 10_000}
-GROWTH = {'vocabulary': [1027, 2500, 5000, 10_000], 'hidden': [64, 128, 256, 512, 1024], 'steps': [10, 35, 100, 300],
-          'text': [10_000, 100_000, 1_000_000, 10_000_000]}
-LONG = 1_000_000        # characters: of such a text one epoch is measured, and none before it
 
 
 class Peer(NamedTuple):
@@ -53,7 +48,6 @@ class Peer(NamedTuple):
 
 TUTORIAL = Peer('tutorial engine', MXNET_PYTHON, 'ours', 'Tutorial', writes=True)
 FUSED = Peer('fused engine', MXNET_PYTHON, 'ours', 'Fused', writes=True)
-CONSECUTIVE = Peer('fused engine, consecutive', MXNET_PYTHON, 'ours', 'Consecutive')
 PEERS = [
     TUTORIAL,       # first, because all others are compared with it
     Peer(report.D2LZH, MXNET_PYTHON, 'book', 'D2lzh', writes=True),
@@ -100,11 +94,9 @@ class Worker:
         return json.loads(line)
 
     def ask(self, order, *arguments):
-        """Returns the seconds that it took; `memory` is then the most that the process ever held, in MB."""
+        """Returns the seconds that it took."""
         print(json.dumps([order, arguments]), file=self.process.stdin, flush=True)
-        answer = self.answer()
-        self.memory = answer['memory']
-        return answer['seconds']
+        return self.answer()['seconds']
 
     def check(self):
         """What the peer computes from the mini-batch of the task: arrays by name."""
@@ -113,9 +105,9 @@ class Worker:
         with np.load(path) as found:
             return dict(found)
 
-    def epoch(self, warm_up=True):
+    def epoch(self):
         """Seconds an epoch, in this turn. The first epoch, in which caches fill and threads wake up, does not count."""
-        times = max(1, round(self.turn / self.ask('epochs', 1))) if warm_up else 1
+        times = max(1, round(self.turn / self.ask('epochs', 1)))
         return self.ask('epochs', times) / times
 
     def character(self):
@@ -185,84 +177,33 @@ def bench(rounds, folder):
     by_table = {}
     for (kind, is_set, name), values in seconds.items():
         by_table.setdefault((kind, is_set), {})[name] = values
-    operations = characters(FLOORS[0], **CHAPTER) * 6 * CHAPTER['hidden'] * (CHAPTER['hidden'] + len(idx_to_char))
+    an_epoch = (CHAPTER['text'] - 1) // CHAPTER['steps'] // task.N * task.N * CHAPTER['steps']     # characters
+    operations = an_epoch * 6 * CHAPTER['hidden'] * (CHAPTER['hidden'] + CHAPTER['vocabulary'])
     return report.bench_tables(by_table, operations), {worker.versions for worker in workers}, by_table
-
-
-def characters(peer, vocabulary, hidden, steps, text):
-    """How many characters are in the mini-batches of an epoch."""
-    if peer in FLOORS:
-        text = CHAPTER['text']      # it needs no text, and takes as many mini-batches for all
-        return (text - 1) // CHAPTER['steps'] // task.N * task.N * steps
-    if peer == CONSECUTIVE:
-        return (text // task.N - 1) // steps * steps * task.N
-    return (text - 1) // steps // task.N * task.N * steps
-
-
-def grow(rounds, folder, growth):
-    """One setting of the chapter after the other is changed. A configuration is measured once, for all its tables."""
-    measured, versions, rows = {}, set(), {}
-    for setting, values in growth.items():
-        for value in values:
-            case = {**CHAPTER, setting: value}
-            key = tuple(case.values())
-            if key not in measured:
-                print(', '.join(f'{name} {number:,}' for name, number in case.items()), flush=True)
-                peers = ([TUTORIAL, FUSED, CONSECUTIVE] if case == CHAPTER else
-                         [FUSED, CONSECUTIVE] if setting == 'text' else [TUTORIAL, FUSED])
-                measured[key] = measure_case(case, peers, rounds, folder, versions)
-            rows.setdefault(setting, []).append((value, *measured[key]))
-    return report.growth_tables(rows), versions
-
-
-def measure_case(case, peers, rounds, folder, versions):
-    """Seconds for each character of a mini-batch, in each round, and megabytes; both by the name of the peer."""
-    corpus = np.random.RandomState(0).randint(case['vocabulary'], size=case['text'])
-    vocabulary = [chr(ord('一') + i) for i in range(case['vocabulary'])]
-    task.save(folder, corpus, vocabulary, case['steps'], case['hidden'])
-    workers = start(peers, FLOORS, True, folder)
-    is_long = case['text'] >= LONG
-
-    def turn(worker):
-        warm_up = worker.peer in FLOORS or not is_long
-        return lambda: worker.epoch(warm_up) / characters(worker.peer, **case)
-
-    seconds = measure({worker.peer.name: turn(worker) for worker in workers}, 1 if is_long else rounds)
-    for worker in workers:
-        worker.close()
-    versions.update(worker.versions for worker in workers)
-    return seconds, {worker.peer.name: worker.memory for worker in workers}
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description='Measure d2lzh, this package, NumPy and PyTorch side by side.')
-    parser.add_argument('what', choices=['bench', 'growth'], help='all peers at the chapter’s sizes, or how the cost '
-                        'of both engines grows with each setting')
-    parser.add_argument('--rounds', type=int, help='how many turns each peer has (10 in bench, 3 in growth)')
+    parser.add_argument('--rounds', type=int, help='how many turns each peer has (10)')
     parser.add_argument('--quick', action='store_true', help='one short round, to see that it runs; writes nothing')
     args = parser.parse_args(argv)
-    rounds = args.rounds if args.rounds is not None else 1 if args.quick else {'bench': 10, 'growth': 3}[args.what]
+    rounds = args.rounds if args.rounds is not None else 1 if args.quick else 10
     if rounds < 1:
         parser.error('--rounds must be 1 or more.')
     if not PEERS_PYTHON.exists():
-        sys.exit(f'{PEERS_PYTHON} is missing: start with `make {args.what}`, which makes it.')
+        sys.exit(f'{PEERS_PYTHON} is missing: start with `make bench`, which makes it.')
     if args.quick:
         Worker.turn, Worker.characters = 0, 20
     begun, busy = time.time(), report.busy_seconds()
     with tempfile.TemporaryDirectory() as folder:
-        if args.what == 'bench':
-            tables, versions, by_table = bench(rounds, folder)
-        else:
-            tables, versions = grow(rounds, folder, {name: values[:2] if args.quick else values
-                                                     for name, values in GROWTH.items()})
+        tables, versions, by_table = bench(rounds, folder)
     used = sum(os.times()[:4])          # by this program and by the peers, which have ended
     others = max(0, report.busy_seconds() - busy - used) / (time.time() - begun)
     tables = {'run': report.about(versions, CORES, rounds, others, time.time() - begun), **tables}
     print('\n\n'.join(['', *tables.values()]))
     if not args.quick:
-        if args.what == 'bench':
-            report.draw(by_table, DOCS / 'benchmarks.png')
-        report.fill(DOCS / {'bench': 'benchmarks.md', 'growth': 'growth.md'}[args.what], tables)
+        report.draw(by_table, DOCS / 'speed.png')
+        report.fill(DOCS / 'speed.md', tables)
 
 
 if __name__ == '__main__':

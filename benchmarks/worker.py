@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import random
-import re
 import sys
 import time
 
@@ -26,12 +25,6 @@ def check(peer, X, labels, prefix, path):
     np.savez(path, **found)
 
 
-def most_memory():
-    """The most that this process ever held, in MB. (`getrusage` would count the program that started it, too.)"""
-    with open('/proc/self/status') as status:
-        return int(re.search(r'VmHWM:\s*(\d+) kB', status.read()).group(1)) / 1024
-
-
 def main(module, name, folder):
     # Whatever a library prints goes where errors go; the answers have the standard output to themselves.
     answers = os.fdopen(os.dup(1), 'w', buffering=1)
@@ -48,18 +41,17 @@ def main(module, name, folder):
         answer(skipped=str(error).splitlines()[0])
         return
     answer(versions=peer.describe())
-    X, labels, prefix = task.X, task.labels, ''.join(task.vocabulary[i] for i in task.corpus[:2])
-    del task        # a peer keeps the text in its own way; here it is not in the way of the memory that is measured
+    prefix = ''.join(task.vocabulary[i] for i in task.corpus[:2])
     for line in sys.stdin:
         order, arguments = json.loads(line)
         start = time.perf_counter()
         if order == 'check':
-            check(peer, X, labels, prefix, *arguments)
+            check(peer, task.X, task.labels, prefix, *arguments)
         elif order == 'epochs':
             peer.epochs(*arguments)
         elif order == 'write':
             peer.write(prefix, *arguments)
-        answer(seconds=time.perf_counter() - start, memory=most_memory())
+        answer(seconds=time.perf_counter() - start)
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 from conftest import ROOT
 
-DOCUMENTS = ['README.md', 'README.zh-CN.md', 'CONTRIBUTING.md', 'data/README.md',
+DOCUMENTS = ['README.md', 'README.zh-CN.md', 'CONTRIBUTING.md', 'data/README.md', 'examples/exercises/README.md',
              *sorted(f'docs/{path.name}' for path in (ROOT / 'docs').glob('*.md'))]
 TRANSLATED = [name for name in DOCUMENTS if (ROOT / name.replace('.md', '.zh-CN.md')).exists()]
 
@@ -115,11 +115,13 @@ def test_the_departures_are_the_same_in_both_languages():
 @pytest.mark.parametrize('path', [path for path in sorted((ROOT / 'rnn_scratch').rglob('*.py')) if path.name[0] != '_'],
                          ids=lambda path: path.stem)
 def test_the_public_docstrings_begin_in_chinese(path):
-    """Of functions and classes; a docstring of a single line is a note on a helper, and may be in English."""
+    """Of functions and classes; a docstring of a single line is a note on a helper, and may be in English.
+
+    A file that nobody imports, because it is a command or is started as a process, may have helpers only."""
     docstrings = {node.name: ast.get_docstring(node) or '' for node in ast.parse(path.read_text('utf-8')).body
                   if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != '_'}
     public = {name: [*text.splitlines(), ''] for name, text in docstrings.items() if '\n' in text}
-    assert public
+    assert public or path.parent.name == 'cli' or path.stem == 'member'
     for name, (first, second, third, *_) in public.items():
         assert re.search('[\u4e00-\u9fff]', first) and not second and re.search('[A-Za-z]{3}', third), name
 
@@ -136,6 +138,28 @@ def test_the_files_and_tests_that_are_named_exist(name):
     for named in re.findall(r'`(test_\w+)(\.py)?`', text):
         found = (ROOT / 'tests' / ''.join(named)).exists() if named[1] else f'def {named[0]}(' in tests
         assert found, named[0]
+    for named in re.findall(r'\b(?:benchmarks|examples|tests|tools)/\w+\.py\b', text):
+        assert (ROOT / named).exists(), named
+    for named in re.findall(r'`make ([a-z][a-z-]*)', text):
+        assert f'\n{named}: ' in read('Makefile'), named
+
+
+def test_every_page_and_picture_is_linked():
+    links = {(ROOT / name).parent.joinpath(link).resolve() for name in DOCUMENTS
+             for link in re.findall(r'\]\(([^)#:]+)', read(name))}
+    assert [path.name for path in (ROOT / 'docs').iterdir() if path.resolve() not in links] == []
+
+
+@pytest.mark.parametrize('name', ['README.md', 'README.zh-CN.md'])
+def test_the_tour_comes_to_every_file(name):
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / 'rnn_scratch').rglob('*.py')
+             if not path.name.startswith('__')}
+    assert set(re.findall(r'\((rnn_scratch/[^)]+\.py)\)', read(name))) == files
+
+
+@pytest.mark.parametrize('path', re.findall(r'`((?:beyond|cli)/\w+\.py|_\w+\.py)`', read('CONTRIBUTING.md')))
+def test_where_a_line_goes(path):
+    assert (ROOT / 'rnn_scratch' / path).exists()
 
 
 def headings(path):

@@ -17,8 +17,8 @@ the other: read `there_and_back`. (Only the gradient of the look-up, which adds 
 | T gradients of W_hh, added up | one product | two tall matrices multiplied are that sum |
 | a call from Python for each operator | a call for a whole graph | MXNet does not come back to Python in between |
 
-The engine computes the chapter's own cell, `d2l.rnn`, and no other. Its figures are in docs/benchmarks.md, and where
-its time goes is told in docs/speed.md.
+The engine computes the chapter's own cell, `d2l.rnn`, and no other. Its figures, and where its time goes, are in
+docs/speed.md.
 """
 import functools
 import math
