@@ -115,26 +115,8 @@ def gru(inputs, state, params):
     There it is (1/2, tanh(1) / 2) = (0.5, 0.3808). With c_h = 0 the two are the same where R is 1 everywhere, and where
     W_hh is 0.
 
-    Parameters
-    ----------
-    inputs : list of T NDArrays (n, d)
-        One-hot vectors, from `to_onehot`.
-    state : tuple of one NDArray (n, h)
-        H before the first step, from `init_rnn_state` or from the call before.
-    params : list of 11 NDArrays
-        From `get_gru_params`.
-
-    Returns
-    -------
-    outputs : list of T NDArrays (n, q)
-        Scores for the next character; their softmax is its distribution.
-    state : tuple of one NDArray (n, h)
-        H after the last step.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The inputs, the state and the parameters do not fit together.
+    Parameters, returned values and errors are those of `rnn_scratch.rnn`, but `params` is a list of 11 NDArrays, from
+    `get_gru_params`.
     """
     _checks.cell(inputs, state, params, GRU)
     W_xz, W_hz, b_z, W_xr, W_hr, b_r, W_xh, W_hh, b_h, W_hq, b_q = params
@@ -212,26 +194,8 @@ def lstm(inputs, state, params):
     gluon's LSTM is the same, but has its gates in the order I, F, C̃, O, where the book has I, F, O, C̃; and it has two
     biases for each, of which only the sum counts.
 
-    Parameters
-    ----------
-    inputs : list of T NDArrays (n, d)
-        One-hot vectors, from `to_onehot`.
-    state : tuple of two NDArrays (n, h)
-        H and C before the first step, from `init_lstm_state` or from the call before.
-    params : list of 14 NDArrays
-        From `get_lstm_params`.
-
-    Returns
-    -------
-    outputs : list of T NDArrays (n, q)
-        Scores for the next character; their softmax is its distribution.
-    state : tuple of two NDArrays (n, h)
-        H and C after the last step.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The inputs, the state and the parameters do not fit together.
+    Parameters, returned values and errors are those of `rnn_scratch.rnn`, but `state` is a tuple of H and C, each (n, h),
+    at first from `init_lstm_state`, and `params` a list of 14 NDArrays, from `get_lstm_params`.
     """
     _checks.cell(inputs, state, params, LSTM, ('H', 'C'))
     W_xi, W_hi, b_i, W_xf, W_hf, b_f, W_xo, W_ho, b_o, W_xc, W_hc, b_c, W_hq, b_q = params

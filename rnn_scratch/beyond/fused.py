@@ -239,26 +239,8 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
 
     `training.train_epoch` on this engine: the same arguments, the same perplexity, to rounding.
 
-    Parameters
-    ----------
-    rnn
-        `d2l.rnn`: this engine computes no other cell.
-    params, init_rnn_state, …, batch_size
-        As for `training.train_epoch`; `params` change in place.
-    data_iter, gradients : functions, optional
-        What stands in for the iterator of the sampling, and for `gradients_of_checked`.
-
-    Returns
-    -------
-    float
-        The perplexity over the epoch, each mini-batch measured before its own step.
-
-    Raises
-    ------
-    FloatingPointError
-        The norm of the gradient is infinite or not a number; or, without clipping, the loss or a parameter is.
-    TypeError, ValueError
-        As for `training.train_and_predict_rnn`, before the first step; or for another cell.
+    `rnn` must be `d2l.rnn`. Other functions may stand for the iterator of the sampling (`data_iter`) and for
+    `gradients_of_checked` (`gradients`). Its errors are the chapter's, and ValueError for another cell.
     """
     check_cell(rnn)
     _checks.settings(vocab_size, corpus_indices, is_random_iter, num_steps, lr, clipping_theta, batch_size)
@@ -304,21 +286,12 @@ def losses(rnn, X, Y, state, params, vocab_size):
 
     How well each character of some texts is predicted: the way there of `gradients`, without the way back.
 
-    Parameters
-    ----------
-    rnn
-        `d2l.rnn`: this engine computes no other cell.
-    X, Y : NDArrays (n, T)
-        The indices of the characters, and of those that follow them.
-    state, params
-        As for `model.rnn`.
-    vocab_size : int
-        Only compared with the parameters: it is there because the chapter's cell needs it to make one-hot vectors.
+    The arguments are those of `gradients`, with `d2l.rnn` first, and with vocab_size, which is only compared, last.
 
     Returns
     -------
     losses : NDArray (T n,)
-        The cross-entropies, time first.
+        The cross-entropies in nats, time first.
     state : tuple of one NDArray (n, h)
         H after the last step.
 
@@ -361,22 +334,7 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
     >>> predict_rnn('a', 3, d2l.rnn, params, d2l.init_rnn_state, 1, 2, mx.cpu(), ['a', 'b'], {'a': 0, 'b': 1})
     'abbb'
 
-    Parameters
-    ----------
-    rnn
-        `d2l.rnn`: this engine computes no other cell.
-    prefix, num_chars, params, …, pick
-        As for `predict.predict_rnn`.
-
-    Returns
-    -------
-    str
-        The prefix and num_chars characters more.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As there; and for another cell.
+    `rnn` must be `d2l.rnn`. The errors are those of `predict.predict_rnn`, and ValueError for another cell.
     """
     check_cell(rnn)
     _checks.whole(0, _checks.LONGEST_TEXT, num_chars=num_chars)
@@ -409,24 +367,7 @@ def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_si
 
     `training.train_and_predict_rnn` on this engine: the same arguments, the same printed lines, the same `Trained`.
 
-    Parameters
-    ----------
-    rnn
-        `d2l.rnn`: this engine computes no other cell.
-    get_params, init_rnn_state, …, prefixes
-        As for `training.train_and_predict_rnn`.
-    train_epoch, predict_rnn : functions, optional
-        As there.
-
-    Returns
-    -------
-    Trained
-        `params` and `perplexities`.
-
-    Raises
-    ------
-    TypeError, ValueError, FloatingPointError
-        As there; and ValueError for another cell.
+    `rnn` must be `d2l.rnn`. The errors are those of the chapter's function, and ValueError for another cell.
     """
     check_cell(rnn)
     return training.train_and_predict_rnn(
