@@ -194,7 +194,7 @@ def lstm(inputs, state, params):
     gluon's LSTM is the same, but has its gates in the order I, F, C̃, O, where the book has I, F, O, C̃; and it has two
     biases for each, of which only the sum counts.
 
-    Parameters, returned values and errors are those of `rnn_scratch.rnn`, but `state` is a tuple of H and C, each (n, h),
+    Parameters, results and errors are those of `rnn_scratch.rnn`, but `state` is a tuple of H and C, each (n, h),
     at first from `init_lstm_state`, and `params` a list of 14 NDArrays, from `get_lstm_params`.
     """
     _checks.cell(inputs, state, params, LSTM, ('H', 'C'))
