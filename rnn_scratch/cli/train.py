@@ -1,4 +1,5 @@
 """python -m rnn_scratch train: new runs or one that goes on, in one process or in several."""
+import contextlib
 import json
 import os
 import sys
@@ -13,8 +14,6 @@ from ..beyond.cells import CELLS
 from ..beyond.settings import ENGINES, SAMPLINGS, Plan, Settings, whole
 from . import flags
 from .shell import say
-
-LAUNCHED = 'RNN_SCRATCH_WORKER'     # the variable that `launch` sets in the workers that it starts
 
 
 def add_train(commands):
@@ -58,32 +57,36 @@ def train(args):
     from ..beyond.folders import locked
     team = team_of(args)
     runs = make_runs(args, team)
-    folder = runs[0].path.parent
+    folder, writes = runs[0].path.parent, runs[0].writes
     if args.workers and not team:
         from ..beyond.launch import launch
         del runs        # from here on this process only watches
         sys.exit(launch([*args.argv, *([] if args.resume else ['--out', str(folder)])], args.workers))
-    if team:
-        from ..beyond.parallel import agree
-        agree(team, 'settings', b''.join(map(what_decides, runs)), runs[0].ctx)
-        team.ready(runs)
-    if not runs[0].writes:
-        for run in runs:
-            run.train()
-        return
-    with locked(folder):
-        train_all(runs)
+    with contextlib.ExitStack() as stack:
+        if team:
+            from ..beyond.parallel import agree
+            agree(team, 'settings', b''.join(map(what_decides, runs)), runs[0].ctx)
+        if writes:
+            stack.enter_context(locked(folder))
+        if team:
+            stack.enter_context(team.training(runs))
+        if writes:
+            train_all(runs)
+        else:           # another worker prints and saves
+            for run in runs:
+                run.train()
 
 
 def team_of(args):
     """The team of workers that this process is one of, where the variable DMLC_ROLE says so; None in one process."""
     role = os.environ.get('DMLC_ROLE')
-    if role and args.workers and LAUNCHED not in os.environ:
+    if role is None:
+        return None
+    from ..beyond.member import NUMBER
+    from ..beyond.parallel import worker
+    if args.workers and NUMBER not in os.environ:       # `launch` has not set it
         raise ValueError(f'DMLC_ROLE is set ({role}), so that this process is one of several, but --workers starts all '
                          'of them by itself: unset the one, or leave the other out.')
-    if role != 'worker':
-        return None
-    from ..beyond.parallel import worker
     return worker()
 
 
@@ -101,8 +104,8 @@ def make_runs(args, team):
     for settings in all_settings:
         check_run(settings, corpus, plan, args.workers)
         if team or args.workers:
-            from ..beyond.parallel import check_divisible
-            check_divisible(settings.batch_size, team.count if team else args.workers)
+            from ..beyond.parallel import divisible
+            divisible(settings.batch_size, team.count if team else args.workers)
     others = [{'train_epoch': team and epoch_of(settings, team), 'writes': writes, 'workers': args.workers}
               for settings in all_settings]
     if args.resume:
