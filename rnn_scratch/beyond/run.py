@@ -30,15 +30,7 @@ from .stop import StopSignals
 
 
 def check_run(settings, corpus, plan, workers=None):
-    """设置、文本、计划要合得来，内存要够：在动手之前就看。
-
-    Refuse, before anything is made, settings, a text and a plan that do not go together, or too large a model.
-
-    Raises
-    ------
-    ValueError
-        The message says what does not fit.
-    """
+    """Refuse, before anything is made, settings, a text and a plan that do not go together, or too large a model."""
     plan.check_with(settings)
     needed, there_is = training_bytes(settings, corpus, workers), _checks.memory_bytes()
     if needed > there_is:       # the system may end the process, or another one
@@ -86,7 +78,7 @@ class Run:
     train_epoch : function, optional
         Another one than the engine's, with the same arguments: that of several workers together.
     writes : bool, optional
-        Of several workers only one saves and prints.
+        Whether it saves and prints: of several workers only one does.
     workers : int, optional
         How many processes of this machine train together.
 
@@ -127,7 +119,7 @@ class Run:
         if saved.epoch >= plan.epochs:
             raise ValueError(f'{path} is trained for {saved.epoch} epochs: give a larger number to --epochs.')
         corpus.check_same(path, saved)
-        best_path, best = best_of(path), saved
+        best_path, best = best_of(Path(path)), saved
         if best_path.exists():
             best = load_checkpoint(best_path, d2l.try_gpu())
             # It may be of the past, or, where the run was killed while it saved, of the next epoch.
@@ -236,15 +228,14 @@ class Run:
             settings.sampling == 'random', settings.num_steps, settings.lr, settings.theta, settings.batch_size)
         seconds = time.time() - began
         _checks.finite(params)
-        perplexities, held_out, found = [perplexity], [], None
-        if self.last:
-            perplexities, held_out = [*self.last.perplexities, perplexity], self.last.held_out
+        before, found, held_out = self.last, None, []
+        perplexities = [*(before.perplexities if before else []), perplexity]
         if corpus.held_out:
             found = evaluation.evaluate(
                 corpus.held_out, cell.rnn, params, cell.init_rnn_state, settings.hidden, corpus.vocab_size, self.ctx,
                 corpus.idx_to_char, corpus.char_to_idx,
                 losses=(fused if settings.engine == 'fused' else evaluation).losses)
-            held_out = [*held_out, found.perplexity]
+            held_out = [*(before.held_out if before else []), found.perplexity]
         last = Checkpoint([param.copy() for param in params], perplexities, corpus.idx_to_char, settings.hidden,
                           settings.cell, settings.engine, self.facts, held_out, random.getstate())
         measured = held_out or perplexities

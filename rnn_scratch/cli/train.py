@@ -91,28 +91,31 @@ def team_of(args):
 
 
 def make_runs(args, team):
-    """Checked, all of them, before anything is made or trained."""
+    """The flags become settings, a text, a plan and runs, which are checked before anything is made or trained."""
     from ..beyond.corpus import Corpus
     from ..beyond.folders import new_folder
     from ..beyond.run import Run, check_run
     plan = Plan(**flags.given(args, Plan))
     saved, all_settings = resumed(args) if args.resume else (None, new_settings(args))
-    first, writes = all_settings[0], not team or team.number == 0
-    corpus = Corpus.read(first.corpus, first.num_chars, first.holdout)
+    first, count = all_settings[0], team.count if team else args.workers
+    corpus = Corpus.read(first.corpus, first.num_chars, first.holdout)      # one text for all of them
     if team:        # four bytes a character, and a part of an array is no copy; a list has eight, and its parts are
         corpus = replace(corpus, indices=np.array(corpus.indices, dtype='int32'))
     for settings in all_settings:
         check_run(settings, corpus, plan, args.workers)
-        if team or args.workers:
+        if count:
             from ..beyond.parallel import divisible
-            divisible(settings.batch_size, team.count if team else args.workers)
-    others = [{'train_epoch': team and epoch_of(settings, team), 'writes': writes, 'workers': args.workers}
-              for settings in all_settings]
-    if args.resume:
-        return [Run.resume(args.resume, saved, first, corpus, plan, **others[0])]
-    folder = args.out or (new_folder() if writes else Path('runs'))
-    return [Run(settings, corpus, plan, folder / f'{settings.sampling}.safetensors', **more)
-            for settings, more in zip(all_settings, others)]
+            divisible(settings.batch_size, count)
+    writes, runs = not team or team.number == 0, []
+    if not args.resume:
+        folder = args.out or (new_folder() if writes else Path('runs'))
+    for settings in all_settings:
+        others = {'train_epoch': epoch_of(settings, team) if team else None, 'writes': writes, 'workers': args.workers}
+        if args.resume:
+            runs.append(Run.resume(args.resume, saved, settings, corpus, plan, **others))
+        else:
+            runs.append(Run(settings, corpus, plan, folder / f'{settings.sampling}.safetensors', **others))
+    return runs
 
 
 def new_settings(args):
