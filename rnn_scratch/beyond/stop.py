@@ -55,9 +55,10 @@ class StopSignals:
 
 @contextlib.contextmanager
 def stop_signals(stop):
-    """Receive the signals for a while; not those that are ignored, as they are in the background (nohup).
+    """在一段时间里接收这些信号。
 
-    Nor those that other code receives, in C: Python could not give them back to it, and says None of them.
+    Receive the signals for a while; not those that are ignored, as they are in the background (nohup), nor those that
+    other code receives, in C: Python calls its handler None, and could not give the signal back.
     """
     if threading.current_thread() is not threading.main_thread():       # Python gives signals to that one only
         yield

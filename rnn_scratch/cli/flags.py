@@ -15,7 +15,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_setting(parser, kind, name, read=None, **others):
-    """A flag for a field of `Settings` or `Plan`, which has its default, its type, its rule and its help.
+    """把 `Settings` 或 `Plan` 的一项变成一个命令行参数。
+
+    A flag for a field of `Settings` or `Plan`, which has its default, its type, its rule and its help.
 
     Only what is given is in the arguments (see `given`): the defaults stay where they are.
     """

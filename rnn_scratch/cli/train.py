@@ -12,6 +12,7 @@ import numpy as np
 
 from ..beyond.cells import CELLS
 from ..beyond.settings import ENGINES, SAMPLINGS, Plan, Settings, whole
+from ..beyond.stop import stop_signals
 from . import flags
 from .shell import say
 
@@ -30,8 +31,8 @@ def add_train(commands):
         flags.add_setting(what, Settings, name)
     flags.add_setting(what, Settings, 'theta', read=flags.number_or_none)
     flags.add_setting(what, Settings, 'seed')
-    flags.add_setting(what, Settings, 'cell', type=str, choices=list(CELLS))
-    flags.add_setting(what, Settings, 'engine', type=str, choices=list(ENGINES))
+    flags.add_setting(what, Settings, 'cell', choices=list(CELLS))
+    flags.add_setting(what, Settings, 'engine', choices=list(ENGINES))
     flags.add(what, 'workers', int, whole(1), metavar='K',
               help='so many processes train together, each with its part of the n sequences of a mini-batch, '
                    'which K must divide; leave --lr and --theta as they are, because a step is the same as '
@@ -167,7 +168,6 @@ def what_decides(run):
 def train_all(runs):
     """Train them, one after the other, and draw the picture."""
     from ..beyond.corpus import PREFIXES
-    from ..beyond.stop import stop_signals
     for run in runs:
         run.prepare()
     if not runs[0].plan.prefix and runs[0].prefixes != PREFIXES:

@@ -6,7 +6,6 @@ import unicodedata
 from functools import partial
 
 from .. import _checks
-from .._checks import LONGEST_TEXT
 from ..beyond.sampling import sampler
 from ..beyond.settings import LONGEST_SONG, whole
 from . import flags
@@ -23,7 +22,7 @@ def add_write(commands):
     flags.add_model(parser)
     parser.add_argument('--prefix', type=flags.song, help='how the song begins (default: 分开, or a character that the '
                                                     'model knows where it does not know these)')
-    flags.add(parser, 'num_chars', int, whole(0, LONGEST_TEXT), default=200,
+    flags.add(parser, 'num_chars', int, whole(0, _checks.LONGEST_TEXT), default=200,
               help='how many characters to write after it (default: 200)')
     zero_or_above = partial(_checks.number, '0 or above', lambda x: 0 <= x < math.inf)
     flags.add(parser, 'temperature', float, zero_or_above, nargs='+', default=[0.8],
