@@ -58,7 +58,7 @@ def stop_signals(stop):
     """在一段时间里接收这些信号。
 
     Receive the signals for a while; not those that are ignored, as they are in the background (nohup), nor those that
-    other code receives, in C: Python calls its handler None, and could not give the signal back.
+    code in C has received since before Python began: Python calls its handler None, and cannot give it back.
     """
     if threading.current_thread() is not threading.main_thread():       # Python gives signals to that one only
         yield
