@@ -31,7 +31,7 @@ setup(
     long_description=(HERE / 'README.md').read_text('utf-8'),
     long_description_content_type='text/markdown',
     license='MIT',
-    packages=['rnn_scratch', 'rnn_scratch.beyond'],
+    packages=['rnn_scratch', 'rnn_scratch.beyond', 'rnn_scratch.cli'],
     # Makes an editable installation a folder on Python's path, which wins against a clone that happens to lie in the
     # working directory under the package's name.
     package_dir={'': '.'},

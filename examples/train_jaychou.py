@@ -9,8 +9,8 @@ import sys
 import rnn_scratch as d2l
 from rnn_scratch.beyond import fused as engine  # or `import rnn_scratch as engine`, the chapter's own operators
 from rnn_scratch.beyond.checkpoint import Checkpoint, save_checkpoint
+from rnn_scratch.beyond.folders import new_folder
 from rnn_scratch.beyond.pictures import plot_training
-from rnn_scratch.beyond.run import new_folder
 
 import mxnet as mx
 from mxnet import nd

@@ -12,15 +12,18 @@ import re
 import resource
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import termios
 import threading
 import time
+from pathlib import Path
 
 from rnn_scratch.beyond import fused
 from rnn_scratch.beyond.checkpoint import load_checkpoint
-from rnn_scratch.beyond.run import STOP_SIGNALS, StopSignals, locked, stop_signals
+from rnn_scratch.beyond.folders import locked
+from rnn_scratch.beyond.stop import STOP_SIGNALS, StopSignals, stop_signals
 
 import faults
 import pytest
@@ -194,7 +197,7 @@ def test_what_else_python_ignores_is_still_shown(capsys):
 
 
 WHERE = {
-    'train': 'rnn_scratch.beyond.run.load_corpus',
+    'train': 'rnn_scratch.beyond.corpus.Corpus.read',
     'write': 'rnn_scratch.beyond.checkpoint.load_checkpoint',
     'show': 'rnn_scratch.beyond.checkpoint.load_checkpoint',
     'plot': 'rnn_scratch.beyond.checkpoint.load_checkpoint',
@@ -278,7 +281,7 @@ def test_the_terminal_is_closed(tmp_path):
         received += os.read(ours, 4096)
     os.close(ours)
     assert process.wait(60) == 129 and len(saved(tmp_path)) >= 3
-    assert sorted(path.name for path in (tmp_path / 'here').iterdir()) == ['random-best.safetensors',
+    assert sorted(path.name for path in (tmp_path / 'here').iterdir()) == ['.lock', 'random-best.safetensors',
                                                                            'random.safetensors']
 
 
@@ -449,7 +452,7 @@ def test_a_full_disk_is_found_before_training(program, tmp_path, size):
     sentence, = result.stderr.splitlines()
     assert re.match('(Nothing can|The models of this run .* cannot) be written into the folder here '
                     r'\(File too large\)', sentence)
-    assert '--out' in sentence and list((tmp_path / 'here').iterdir()) == []
+    assert '--out' in sentence and [path.name for path in (tmp_path / 'here').iterdir()] == ['.lock']
 
 
 @pytest.mark.parametrize('size', [0, 1, 5000, 9000])
@@ -464,7 +467,7 @@ def test_a_disk_that_becomes_full(program, tmp_path, at_epoch, size):
     sentence, = result.stderr.splitlines()
     assert sentence.startswith('here/random-best.safetensors could not be written (File too large)')
     assert saved(tmp_path) == done[:2]
-    assert sorted(path.name for path in (tmp_path / 'here').iterdir()) == ['random-best.safetensors',
+    assert sorted(path.name for path in (tmp_path / 'here').iterdir()) == ['.lock', 'random-best.safetensors',
                                                                            'random.safetensors']
     assert program('train', '--resume', 'here/random.safetensors', '--epochs', 5).returncode == 0
 
@@ -538,8 +541,8 @@ def test_a_neighbour_that_saves_while_its_file_is_read(program, tmp_path, monkey
         program('train', *SMALL, '--epochs', epochs, '--out', folder)
     resume = Run.resume
 
-    def resume_late(*arguments):
-        run = resume(*arguments)
+    def resume_late(*arguments, **others):
+        run = resume(*arguments, **others)
         os.replace(tmp_path / 'later/random.safetensors', tmp_path / 'here/random.safetensors')
         return run
     monkeypatch.setattr(Run, 'resume', resume_late)
@@ -550,26 +553,60 @@ def test_a_neighbour_that_saves_while_its_file_is_read(program, tmp_path, monkey
 
 
 def test_a_lock_dies_with_its_process(run, program, tmp_path):
-    """It is the system's; the file that stays behind says nothing."""
-    result = run('-c', 'import os; from pathlib import Path; from rnn_scratch.beyond.run import locked\n'
+    """It is the system's; the file stays, and says nothing but who was the last to have it."""
+    result = run('-c', 'import os; from pathlib import Path; from rnn_scratch.beyond.folders import locked\n'
                        'with locked(Path("here")): print(os.getpid(), flush=True); os.kill(os.getpid(), 9)')
     assert result.returncode == -9 and (tmp_path / 'here/.lock').read_text() == result.stdout.strip()
     assert program('train', *SMALL, '--epochs', 1).returncode == 0
-    assert not (tmp_path / 'here/.lock').exists()
+    assert (tmp_path / 'here/.lock').read_text() == str(os.getpid())
 
 
-def test_a_lock_that_is_removed_while_it_is_waited_for(tmp_path, monkeypatch):
-    """The other process ends between our opening of the file and our lock on it: ours would be on no file at all."""
-    flock, calls = fcntl.flock, []
+def link(path, target):
+    os.symlink(target, path)
 
-    def flock_late(file, operation):
-        if not calls:
-            (tmp_path / '.lock').unlink()
-        calls.append(operation)
-        flock(file, operation)
-    monkeypatch.setattr(fcntl, 'flock', flock_late)
-    with locked(tmp_path):
-        assert len(calls) == 2 and (tmp_path / '.lock').read_text() == str(os.getpid())
+
+def hard_link(path, target):
+    os.link(target, path)
+
+
+def a_folder(path, target):
+    path.mkdir()
+
+
+def a_pipe(path, target):
+    os.mkfifo(path)
+
+
+def a_socket(path, target):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+def a_text(path, target):
+    path.write_text('mine, too')
+
+
+@pytest.mark.parametrize('make', [link, hard_link, a_folder, a_pipe, a_socket, a_text], ids=lambda make: make.__name__)
+def test_what_is_no_lock_is_left_alone(program, tmp_path, monkeypatch, make):
+    """A file of the user's under the name of the lock: nothing is followed, emptied or waited for."""
+    (tmp_path / 'here').mkdir()
+    (tmp_path / 'mine').write_text('mine')
+    monkeypatch.chdir(tmp_path / 'here')        # the name of a socket must be short
+    make(Path('.lock'), tmp_path / 'mine')
+    result = program('train', *SMALL, '--epochs', 1)
+    sentence, = result.stderr.splitlines()
+    assert result.returncode == 1 and sentence.startswith('here/.lock is no lock of a training run, but a link, a ')
+    assert (tmp_path / 'mine').read_text() == 'mine' and len(list((tmp_path / 'here').iterdir())) == 1
+    assert make is not a_text or (tmp_path / 'here/.lock').read_text() == 'mine, too'
+
+
+def test_a_link_to_nothing_is_no_lock(program, tmp_path):
+    """It would make a file at another place."""
+    (tmp_path / 'here').mkdir()
+    (tmp_path / 'here/.lock').symlink_to(tmp_path / 'nothing')
+    result = program('train', *SMALL, '--epochs', 1)
+    assert result.returncode == 1 and 'here/.lock is no lock' in result.stderr
+    assert not (tmp_path / 'nothing').exists() and (tmp_path / 'here/.lock').is_symlink()
 
 
 def test_a_file_system_without_locks(program, tmp_path, monkeypatch):

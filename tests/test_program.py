@@ -10,10 +10,12 @@ import termios
 from pathlib import Path
 
 import rnn_scratch as d2l
-from rnn_scratch.__main__ import parse_arguments
 from rnn_scratch.beyond.checkpoint import load_checkpoint
-from rnn_scratch.beyond.run import newest_run
+from rnn_scratch.beyond.corpus import Corpus
+from rnn_scratch.beyond.folders import newest_run
+from rnn_scratch.beyond.run import check_run, num_parameters, training_bytes
 from rnn_scratch.beyond.sampling import sampler
+from rnn_scratch.beyond.settings import Plan, Settings
 
 import pytest
 from conftest import ROOT
@@ -137,43 +139,37 @@ def test_a_mistake_is_one_sentence(program, tmp_path, flags, message):
     assert list(tmp_path.iterdir()) == [], 'nothing is made before the settings are checked'
 
 
-@pytest.mark.parametrize('flags, message', [
-    (['--theta', '0'], 'argument --theta: 0 is not above 0'),
-    (['--theta', 'inf'], "argument --theta: 'inf' is not a finite number"),
-    (['--lr', 'much'], "argument --lr: 'much' is not a finite number"),
-    (['--epochs', '0'], "argument --epochs: '0' is not a whole number of 1 or more"),
-    (['--hidden', '2.5'], "argument --hidden: '2.5' is not a whole number of 1 or more"),
-    (['--holdout', '1'], 'argument --holdout: 1 is not a part of the text, from 0 to less than 1'),
-])
-def test_a_bad_flag_is_named(program, flags, message):
-    result = program('train', *flags)
-    assert result.returncode == 2 and result.stderr.splitlines()[-1].endswith(message)
-
-
 @pytest.mark.parametrize('command, flags, message', [
-    ('train', ['--lr', '0'], 'argument --lr: 0 is not above 0'),
-    ('train', ['--lr', '-1'], 'argument --lr: -1 is not above 0'),
-    ('train', ['--lr', 'nan'], "argument --lr: 'nan' is not a finite number"),
-    ('train', ['--lr', '1e39'], 'argument --lr: 1e39 is not from 1e-37 to 3e38'),
-    ('train', ['--lr', '1e-50'], 'argument --lr: 1e-50 is not from 1e-37 to 3e38'),
-    ('train', ['--epochs', '-3'], "argument --epochs: '-3' is not a whole number of 1 or more"),
-    ('train', ['--pred-len', '1000000000'], "argument --pred-len: '1000000000' is not a whole number from 0 to 10,000"),
-    ('train', ['--num-chars', '-1'], "argument --num-chars: '-1' is not a whole number of 0 or more"),
+    ('train', ['--lr', '0'], 'argument --lr: lr must be above 0 and below 3.4e38, not 0.0.'),
+    ('train', ['--lr', '-1'], 'argument --lr: lr must be above 0 and below 3.4e38, not -1.0.'),
+    ('train', ['--lr', 'nan'], 'argument --lr: lr must be above 0 and below 3.4e38, not nan.'),
+    ('train', ['--lr', '1e39'], 'argument --lr: lr must be above 0 and below 3.4e38, not 1e+39.'),
+    ('train', ['--lr', 'much'], "argument --lr: 'much' is not a number"),
+    ('train', ['--theta', '0'], 'argument --theta: theta must be above 0, not 0.0.'),
+    ('train', ['--theta', 'inf'], 'argument --theta: theta must be above 0, not inf.'),
+    ('train', ['--stop-at', 'nan'], 'argument --stop-at: stop_at must be above 0, not nan.'),
+    ('train', ['--hidden', '2.5'], "argument --hidden: '2.5' is not a whole number"),
+    ('train', ['--holdout', '1'], 'argument --holdout: holdout must be from 0 to less than 1, not 1.0.'),
+    ('train', ['--epochs', '0'], 'argument --epochs: epochs must be 1 or more, not 0.'),
+    ('train', ['--epochs', '-3'], 'argument --epochs: epochs must be 1 or more, not -3.'),
+    ('train', ['--workers', '0'], 'argument --workers: workers must be 1 or more, not 0.'),
+    ('train', ['--pred-len', '1000000000'], 'argument --pred-len: pred_len must be at most 10000, not 1000000000.'),
+    ('train', ['--num-chars', '-1'], 'argument --num-chars: num_chars must be 0 or more, not -1.'),
     ('train', ['--out', 'a\udcff'], "argument --out: The name 'a\\udcff' is not in UTF-8: give the file or folder "
                                     'another name or, if it is, set PYTHONUTF8=1.'),
     ('train', ['--prefix', '\udcff'], "argument --prefix: '\\udcff' is not a text in UTF-8"),
     ('write', ['--prefix', '\udcff'], "argument --prefix: '\\udcff' is not a text in UTF-8"),
-    ('write', ['--num-chars', '1000000000'],
-     "argument --num-chars: '1000000000' is not a whole number from 0 to 100,000"),
-    ('write', ['--temperature', '0.5', '-1'], 'argument --temperature: -1 is below 0'),
-    ('write', ['--temperature', 'hot'], "argument --temperature: 'hot' is not a finite number"),
-    ('write', ['--top-k', '0'], "argument --top-k: '0' is not a whole number of 1 or more"),
-    ('write', ['--top-p', '1.5'], 'argument --top-p: 1.5 is not a probability, above 0 and at most 1'),
-    ('write', ['--seed', '-1'], "argument --seed: '-1' is not a whole number of 0 or more"),
-    ('trace', ['--num-chars', '1001'], "argument --num-chars: '1001' is not a whole number from 0 to 1,000"),
-    ('plot', ['--units', '0'], "argument --units: '0' is not a whole number of 1 or more"),
+    ('write', ['--num-chars', '1000000000'], 'argument --num-chars: num_chars must be at most 100000, not 1000000000.'),
+    ('write', ['--temperature', '0.5', '-1'], 'argument --temperature: temperature must be 0 or above, not -1.0.'),
+    ('write', ['--temperature', 'hot'], "argument --temperature: 'hot' is not a number"),
+    ('write', ['--temperature', 'inf'], 'argument --temperature: temperature must be 0 or above, not inf.'),
+    ('write', ['--top-k', '0'], 'argument --top-k: top_k must be 1 or more, not 0.'),
+    ('write', ['--top-p', '1.5'], 'argument --top-p: top_p must be above 0 and at most 1, not 1.5.'),
+    ('write', ['--seed', '-1'], 'argument --seed: seed must be 0 or more, not -1.'),
+    ('trace', ['--num-chars', '1001'], 'argument --num-chars: num_chars must be at most 1000, not 1001.'),
+    ('plot', ['--units', '0'], 'argument --units: units must be 1 or more, not 0.'),
 ])
-def test_a_bad_flag_of_each_command(program, tmp_path, command, flags, message):
+def test_a_bad_flag_is_named(program, tmp_path, command, flags, message):
     result = program(command, *flags)
     assert result.returncode == 2 and result.stderr.splitlines()[-1].endswith(message)
     assert list(tmp_path.iterdir()) == []
@@ -193,15 +189,16 @@ def test_a_model_larger_than_the_memory(program, tmp_path, flags, message):
 
 def test_what_training_takes_is_known(monkeypatch):
     """The chapter's run by hand: 593,923 numbers in the parameters, 1,120 rows of 3 × 1,027 + 256; four bytes each."""
-    from rnn_scratch.__main__ import new_runs
-    run = new_runs(parse_arguments(['train', '--sampling', 'random']))[0]
-    assert run.size() == 1027 * 256 + 256 * 256 + 256 + 256 * 1027 + 1027
-    assert run.training_bytes() == 4 * (5 * run.size() + 35 * 32 * (3 * 1027 + 256))
-    monkeypatch.setattr('rnn_scratch._checks.memory_bytes', lambda: run.training_bytes())
-    new_runs(parse_arguments(['train', '--sampling', 'random']))
-    monkeypatch.setattr('rnn_scratch._checks.memory_bytes', lambda: run.training_bytes() - 1)
+    settings, corpus = Settings(), Corpus.read()
+    size, needed = num_parameters(settings, corpus), training_bytes(settings, corpus)
+    assert size == 1027 * 256 + 256 * 256 + 256 + 256 * 1027 + 1027
+    assert needed == 4 * (5 * size + 35 * 32 * (3 * 1027 + 256))
+    assert training_bytes(settings, corpus, workers=3) == needed + 2 * 4 * 5 * size
+    monkeypatch.setattr('rnn_scratch._checks.memory_bytes', lambda: needed)
+    check_run(settings, corpus, Plan())
+    monkeypatch.setattr('rnn_scratch._checks.memory_bytes', lambda: needed - 1)
     with pytest.raises(ValueError, match='256 hidden units with 1027 characters'):
-        new_runs(parse_arguments(['train', '--sampling', 'random']))
+        check_run(settings, corpus, Plan())
 
 
 def test_a_text_of_one_s_own_works_at_once(program, tmp_path):
@@ -327,7 +324,7 @@ def test_a_folder_that_cannot_be_written_to_is_found_first(program, tmp_path, mo
 
     def fail(*arguments, **keywords):           # who runs the tests may write everywhere
         raise PermissionError(13, 'Permission denied')
-    monkeypatch.setattr('rnn_scratch.beyond.run.take', fail)
+    monkeypatch.setattr('rnn_scratch.beyond.folders.open_lock', fail)
     result = program('train', *SMALL, '--epochs', 1, '--out', 'locked')
     assert result.returncode == 1 and 'epoch' not in result.stdout
     assert result.stderr == ('Nothing can be written into the folder locked (Permission denied): choose another one '
@@ -470,6 +467,19 @@ def test_the_newest_run_is_the_one_that_was_saved_last(program, tmp_path):
     assert 'runs/new/random.safetensors: Checkpoint' in program('show').stderr
 
 
+def test_a_link_to_nothing_under_runs(program, tmp_path, trained):
+    """As it is left when what it leads to is deleted: the other models are found, and alone it is none."""
+    (trained.parent / 'gone.safetensors').symlink_to(tmp_path / 'nowhere.safetensors')
+    (tmp_path / 'runs/elsewhere').symlink_to(tmp_path / 'nowhere')
+    os.mkfifo(trained.parent / 'pipe.safetensors')
+    for command in [['write', '--num-chars', 3], ['show'], ['plot'], ['plot', '--hidden', '--text', '分开']]:
+        result = program(*command)
+        assert result.returncode == 0, result.stderr
+    trained.unlink()
+    trained.with_name('random-best.safetensors').unlink()
+    assert program('show').stderr.startswith('There is no checkpoint under runs')
+
+
 def test_to_write_takes_no_matplotlib(run, trained):
     result = run('-X', 'importtime', '-m', 'rnn_scratch', 'write', trained, '--num-chars', 3)
     assert result.returncode == 0 and 'rnn_scratch.beyond.checkpoint' in result.stderr
@@ -499,12 +509,3 @@ def test_the_example(run, tmp_path):
                                                               'training.png']
     assert [load_checkpoint(path).epoch for path in folder.glob('*.safetensors')] == [2, 2]
     assert len(lines) == 7
-
-
-def test_the_settings_of_the_example_are_the_program_s():
-    text = (ROOT / 'examples/train_jaychou.py').read_text('utf-8')
-    assert 'num_steps, batch_size, lr, clipping_theta = 35, 32, 1e2, 1e-2\n' in text
-    assert 'pred_period, pred_len, prefixes = 50, 50, ' in text
-    args = parse_arguments(['train'])
-    assert (args.epochs, args.pred_period, args.pred_len) == (250, 50, 50)
-    assert len(text.splitlines()) <= 80

@@ -21,19 +21,21 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from rnn_scratch.__main__ import new_runs, parse_arguments
 from rnn_scratch.beyond.checkpoint import load_checkpoint
+from rnn_scratch.beyond.corpus import Corpus
 from rnn_scratch.beyond.run import Run
+from rnn_scratch.beyond.settings import Plan, Settings
+from rnn_scratch.beyond.stop import STOP_SIGNALS
 
 # An epoch takes some milliseconds, and the files are large enough to be met half written.
-SETTINGS = ['--num-chars', '100', '--hidden', '64', '--batch-size', '2', '--num-steps', '10', '--holdout', '0.1']
+SETTINGS = {'num_chars': 100, 'hidden': 64, 'batch_size': 2, 'num_steps': 10, 'holdout': 0.1}
 ROUNDS, A_RUN, PATIENCE = 200, 8, 120       # rounds; how many of them a run has; seconds until a process hangs
 
 
 def receive_all():
     """A shell lets what runs in the background ignore Ctrl-C and Ctrl-\\: here they are to be received."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]:
+    for number in set(STOP_SIGNALS) - {signal.SIGINT}:
         signal.signal(number, signal.SIG_DFL)
 
 
@@ -77,9 +79,11 @@ FAULTS = {
     'closed pipe': close_the_pipe,
     'kill -9, again': send(signal.SIGKILL),
     'SIGQUIT': send(signal.SIGQUIT),
+    'SIGUSR1': send(signal.SIGUSR1),
+    'SIGXCPU': send(signal.SIGXCPU),
 }
 STATUS = {'kill -9': -9, 'kill -9, again': -9, 'Ctrl-C': 130, 'Ctrl-C five times': 130, 'SIGTERM': 143, 'SIGHUP': 129,
-          'SIGQUIT': 131, 'full disk': 1, 'closed pipe': 1}
+          'SIGQUIT': 131, 'SIGUSR1': 138, 'SIGXCPU': 152, 'full disk': 1, 'closed pipe': 1}
 
 
 def digest(checkpoint):
@@ -91,7 +95,13 @@ def digest(checkpoint):
 
 
 class Straight(Run):
-    """A run that nothing happens to, and that writes no file: `found` has the digest of each epoch."""
+    """A run that nothing happens to, and that writes no file: `found` receives the digest of each epoch."""
+
+    def __init__(self, settings, epochs, found):
+        corpus = Corpus.read(settings.corpus, settings.num_chars, settings.holdout)
+        plan = Plan(epochs=epochs, pred_period=10 ** 6, save_every=1)
+        super().__init__(settings, corpus, plan, 'none.safetensors')
+        self.found = found
 
     def save(self):
         if self.last:
@@ -109,7 +119,7 @@ class Chain:
     def new_run(self):
         """The engines and samplings in turn."""
         sampling, engine = [('random', 'fused'), ('consecutive', 'tutorial')][len(self.found) % 2]
-        self.flags = [*SETTINGS, '--sampling', sampling, '--engine', engine]
+        self.settings = {**SETTINGS, 'sampling': sampling, 'engine': engine}
         self.found[self.number] = {}
         self.path = self.folder / f'run-{self.number}' / f'{sampling}.safetensors'
 
@@ -117,13 +127,7 @@ class Chain:
         """The digest that an epoch must have: computed anew, with room to spare, when a later one is asked for."""
         found = list(self.found.values())[-1]
         if epoch not in found:
-            args = parse_arguments(['train', *self.flags, '--epochs', str(max(10, 2 * epoch)), '--pred-period',
-                                    '1000000', '--save-every', '1'])
-            run = new_runs(args)[0]
-            settings = {**run.settings, 'cell': run.cell, 'engine': run.engine}
-            run = Straight(args, settings)
-            run.found = found
-            run.train()
+            Straight(Settings(**self.settings), max(10, 2 * epoch), found).train()
         return found[epoch]
 
     def load(self, path):
@@ -143,7 +147,8 @@ class Chain:
             self.new_run()
             before = 0
         self.number += 1
-        where = ['--resume', self.path] if before else [*self.flags, '--out', self.path.parent]
+        flags = [word for name, value in self.settings.items() for word in (f'--{name.replace("_", "-")}', value)]
+        where = ['--resume', self.path] if before else [*flags, '--out', self.path.parent]
         with start(self.folder, *where, '--pred-period', 1, '--pred-len', 1, '--save-every', 1) as process:
             try:
                 is_early, printed = self.generator.random() < 0.2, ''
@@ -167,7 +172,7 @@ class Chain:
         """How the process ended, what it said, and what there is now."""
         said = f'{name}{", early" if is_early else ""}: {status}\n{printed[-500:]}\n{errors}'
         # Python itself receives a signal that comes before the package has begun, and has a traceback for Ctrl-C.
-        is_unready = is_early and status in {130: (1, -2), 143: (-15,), 129: (-1,), 131: (-3,)}.get(STATUS[name], ())
+        is_unready = is_early and (status == 128 - STATUS[name] or (STATUS[name], status) == (130, 1))
         assert status == STATUS[name] or is_unready and 'mxnet' not in errors, said
         assert is_unready or 'Traceback' not in errors and 'ignored' not in errors, said
         after, best = self.load(self.path), self.load(self.path.with_name(f'{self.path.stem}-best.safetensors'))
@@ -186,8 +191,6 @@ class Chain:
             assert 'File too large' in errors.splitlines()[-1], said
         left = [file.name for file in self.path.parent.glob('*') if file.suffix != '.safetensors']
         assert all(re.fullmatch(r'\.lock|\.\w+(-best)?\.safetensors-[0-9a-f]{32}\.tmp', file) for file in left), left
-        if not name.startswith('kill') and not is_early:     # early, it may be that of a run killed before
-            assert '.lock' not in left, said
 
 
 def main():

@@ -1,19 +1,20 @@
 """Beyond the chapter: one training run, with all that `python -m rnn_scratch train` puts around an epoch.
 
-Settings, a corpus of which a part may be held out, checkpoints, a progress bar, early stop; and whatever ends it, the
+    settings = Settings(hidden=128)
+    run = Run(settings, Corpus.read(), Plan(epochs=50), 'songs/random.safetensors')
+    run.prepare()
+    run.train()
+
+A part of the text may be held out, there are checkpoints, a progress bar and an early stop; and whatever ends it, the
 last whole epoch is saved.
 """
 import contextlib
-import fcntl
-import hashlib
 import math
 import os
 import random
+import resource
 import shlex
-import signal
-import sys
 import tempfile
-import threading
 import time
 import warnings
 from pathlib import Path
@@ -26,117 +27,126 @@ from tqdm import tqdm
 from .. import _checks
 from . import evaluation, fused
 from .cells import CELLS, shape_of
-from .checkpoint import Checkpoint, is_exported, load_checkpoint, save_checkpoint
-
-SAMPLINGS = {'random': '随机采样', 'consecutive': '相邻采样'}
-PREFIXES = ['分开', '不分开']       # the chapter's
-# Ctrl-C; a system that shuts down; a terminal that is closed; Ctrl-\\
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .stop import StopSignals
 
 
-def load_corpus(path, num_chars, holdout):
-    """The corpus as `load_data_jay_lyrics` gives it, of the part to train on; and the text of the part held out."""
-    corpus_indices, _, idx_to_char, _ = d2l.load_data_jay_lyrics(path, num_chars or None)
-    length = len(corpus_indices) - int(len(corpus_indices) * holdout)
-    held_out = ''.join(idx_to_char[i] for i in corpus_indices[length:])
-    _checks.check_holdout(holdout, held_out)
-    # The vocabulary, too, is that of the part to train on.
-    return d2l.load_data_jay_lyrics(path, length), held_out
+def check_run(settings, corpus, plan, workers=None):
+    """Refuse, before anything is made, settings, a text and a plan that do not go together, or too large a model."""
+    plan.check_with(settings)
+    needed, there_is = training_bytes(settings, corpus, workers), memory_bytes()
+    if needed > there_is:       # the system may end the process, or another one
+        raise ValueError(f'To train {settings.hidden} hidden units with {corpus.vocab_size} characters takes at least '
+                         f'{needed / 1e9:,.1f} GB of memory, and there are {there_is / 1e9:,.1f} GB: make --hidden, '
+                         '--batch-size or --num-steps smaller.')
+    _checks.sizes(d2l.try_gpu(), settings.hidden, vocab_size=corpus.vocab_size)
+    _checks.corpus(corpus.indices, corpus.vocab_size, settings.sampling == 'random', settings.num_steps,
+                   settings.batch_size)
+    _checks.prefixes(plan.prefix, corpus.char_to_idx)
 
 
-def corpus_sha256(corpus, held_out):
-    """What tells one text from another: the hash of both parts together."""
-    return hashlib.sha256((text_of(corpus) + held_out).encode()).hexdigest()
+def memory_bytes():
+    """The memory of this machine, or of the container or the shell where they allow less."""
+    found = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY:
+        found.append(limit)
+    for path in ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']:
+        with contextlib.suppress(OSError, ValueError):      # not there; or `max`, which is no limit
+            found.append(int(Path(path).read_text()))
+    return min(found)
 
 
-def text_of(corpus):
-    """The text of a corpus in the form that `load_data_jay_lyrics` gives it."""
-    corpus_indices, _, idx_to_char, _ = corpus
-    return ''.join(idx_to_char[i] for i in corpus_indices)
+def num_parameters(settings, corpus):
+    """How many numbers the parameters are."""
+    sizes = corpus.vocab_size, settings.hidden, corpus.vocab_size
+    return sum(math.prod(shape_of(symbol, *sizes)) for symbol in CELLS[settings.cell].symbols)
 
 
-def default_prefixes(corpus):
-    """The chapter's where the text has their characters; else the two characters that the text begins with."""
-    text = text_of(corpus)
-    return PREFIXES if set(''.join(PREFIXES)) <= set(text) else [text.strip()[:2] or text[:1]]
+def training_bytes(settings, corpus, workers=None):
+    """The memory that training needs at least, in bytes: a number takes four.
 
-
-def default_prefix(idx_to_char):
-    """The chapter's where the vocabulary has its characters; else the first letter of the vocabulary."""
-    known = set(PREFIXES[0]) <= set(idx_to_char)
-    return PREFIXES[0] if known else next((char for char in idx_to_char if char.isalpha()), idx_to_char[0])
-
-
-def trained_text(checkpoint):
-    """模型训练用的文本，从当时的地方重新读出来。
-
-    The text that a model of a run was trained on, read from where the run read it.
-
-    Raises
-    ------
-    OSError, ValueError
-        The model is not from a run; the text is not there any more; or it is another one by now.
+    Each process has the parameters five times: themselves, their gradients, and the checkpoints of the last epoch, of
+    the one before and of the best. Of a mini-batch there are the scores, their softmax and their gradients, and H.
     """
-    settings = checkpoint.settings
-    _checks.check_trained_text(settings)
-    corpus, held_out = load_corpus(settings['corpus'], settings['num_chars'], settings['holdout'])
-    now = {'corpus': settings['corpus'], 'corpus_sha256': corpus_sha256(corpus, held_out)}
-    _checks.check_same_corpus('The model', settings, now)
-    return text_of(corpus)
+    parameters, rows = num_parameters(settings, corpus), settings.num_steps * settings.batch_size
+    return 4 * (5 * parameters * (workers or 1) + rows * (3 * corpus.vocab_size + settings.hidden))
 
 
 class Run:
     """一次训练，从开始到存档。
 
-    One training run. `last` is the checkpoint of the last whole epoch, `best` that of the best one, None before it.
+    One training run. `last` is the checkpoint of the last whole epoch, `best` that of the best one, None before it;
+    `saved` is the last one that is in the file. All attributes are for reading only.
 
-    `args` has what may change when a run is resumed: epochs, stop_at, patience, pred_period, pred_len, prefix,
-    save_every and workers. `settings` has what may not, and the engine, under the names of the flags; it goes into the
-    checkpoint.
+    Parameters
+    ----------
+    settings : Settings
+    corpus : Corpus
+    plan : Plan
+    path : str or path
+        Where the last epoch goes, `….safetensors`; the best one goes to `…-best.safetensors`.
+    last, best : Checkpoint, optional
+        Of a run that goes on (see `resume`).
+    train_epoch : function, optional
+        Another one than the engine's, with the same arguments: that of several workers together.
+    writes : bool, optional
+        Whether it saves and prints: of several workers only one does.
+    workers : int, optional
+        How many processes of this machine train together.
 
     Raises
     ------
     OSError, ValueError
-        The corpus cannot be read, or the settings do not fit it or each other: found here, before any work.
+        The settings do not fit the text: found here, before any work.
     """
 
-    train_epoch = None      # another function for an epoch than the engine's: that of several workers together
-    writes = True           # of several workers only one
-
-    def __init__(self, args, settings, path=None):
-        self.args, self.settings, self.ctx = args, settings, d2l.try_gpu()
-        self.corpus, self.held_out_text = load_corpus(settings['corpus'], settings['num_chars'], settings['holdout'])
-        corpus_indices, char_to_idx, _, vocab_size = self.corpus
-        self.prefixes = args.prefix or default_prefixes(self.corpus)
-        self.cell, self.engine = settings.pop('cell'), settings.pop('engine')       # a checkpoint has fields for them
-        _checks.check_engine(self.engine, self.cell)
-        _checks.check_memory(settings['hidden'], vocab_size, self.training_bytes(), _checks.memory_bytes())
-        _checks.check_sizes(self.ctx, settings['hidden'], vocab_size=vocab_size)
-        _checks.check_training(vocab_size, corpus_indices, char_to_idx, settings['sampling'] == 'random',
-                               settings['num_steps'], settings['theta'], settings['batch_size'], args.pred_period,
-                               args.pred_len, self.prefixes)
-        _checks.check_patience(args.patience, self.held_out_text)
-        settings.update(corpus_sha256=corpus_sha256(self.corpus, self.held_out_text),
-                        unigram_perplexity=evaluation.unigram_perplexity(corpus_indices))
-        if self.held_out_text:
-            known = [char_to_idx[char] for char in self.held_out_text if char in char_to_idx]
-            _checks.check_held_out(len(known))
-            settings.update(held_out_unigram_perplexity=evaluation.unigram_perplexity(corpus_indices, known))
-        self.path, self.last_and_best, self.saved, self.stop = path, (None, None), None, StopSignals()
+    def __init__(self, settings, corpus, plan, path, *, last=None, best=None, train_epoch=None, writes=True,
+                 workers=None):
+        check_run(settings, corpus, plan, workers)
+        self.settings, self.corpus, self.plan, self.path = settings, corpus, plan, Path(path)
+        if self.path.suffix != '.safetensors':
+            raise ValueError(f"A checkpoint's name ends in .safetensors, and {str(path)!r} does not.")
+        self.train_epoch = train_epoch or (fused if settings.engine == 'fused' else d2l).train_epoch
+        self.writes, self.workers, self.ctx = writes, workers, d2l.try_gpu()
+        self.prefixes = plan.prefix or corpus.default_prefixes()
+        self.facts = {**vars(settings), **corpus.facts()}       # what a checkpoint says of the run
+        del self.facts['cell'], self.facts['engine']            # of these it has fields of their own
+        self.last_and_best, self.saved, self.stop = (last, best), last, StopSignals()
 
     @classmethod
-    def resume(cls, args, path, saved, settings):
-        """The run that a checkpoint is from."""
-        _checks.check_known_cell(settings['cell'], CELLS)
-        run = cls(args, settings, path)
-        _checks.check_same_corpus(path, saved.settings, settings)
-        best = load_checkpoint(run.best_path(), run.ctx) if run.best_path().exists() else saved
-        _checks.check_best(run.best_path(), best, saved)
-        run.last_and_best, run.saved = (saved, best), saved
-        _checks.check_not_enough(path, run.enough())
+    def resume(cls, path, saved, settings, corpus, plan, **others):
+        """接着训练一个存档。
+
+        The run that a checkpoint, read from `path`, is from. `settings` are `Settings.of(path, saved)`, but for the
+        engine and where the corpus is; `others` as for `Run`.
+
+        Raises
+        ------
+        ValueError
+            There is nothing to train any more; the corpus is another one; or the best model is not of this run.
+        """
+        if saved.random_state is None:
+            raise ValueError(f'{path} does not say where the shuffling of its run stood, so that it cannot go on: it '
+                             'was not saved by python -m rnn_scratch train.')
+        if saved.epoch >= plan.epochs:
+            raise ValueError(f'{path} is trained for {saved.epoch} epochs: give a larger number to --epochs.')
+        corpus.check_same(path, saved)
+        best_path, best = best_of(Path(path)), saved
+        if best_path.exists():
+            best = load_checkpoint(best_path, d2l.try_gpu())
+            # It may be of the past, or, where the run was killed while it saved, of the next epoch.
+            n = min(best.epoch, saved.epoch)
+            if best.perplexities[:n] != saved.perplexities[:n] or best.idx_to_char != saved.idx_to_char:
+                raise ValueError(f'{best_path} is not the best epoch of this run, and would be overwritten: move it '
+                                 'to another place.')
+        run = cls(settings, corpus, plan, path, last=saved, best=best, **others)
+        if run.enough():
+            raise ValueError(f'{path} has reached {run.enough()} already, so there is nothing to train: leave that '
+                             'out, or give another number.')
         if best is saved:
-            warnings.warn(f'{run.best_path()} is not there any more: epoch {saved.epoch} stands in for the best one '
-                          'until an epoch is better than all before it.', stacklevel=2)
+            warnings.warn(f'{best_path} is not there any more: epoch {saved.epoch} stands in for the best one until '
+                          'an epoch is better than all before it.', stacklevel=2)
         return run
 
     @property
@@ -147,26 +157,8 @@ class Run:
     def best(self):
         return self.last_and_best[1]
 
-    def best_path(self):
-        return self.path.with_name(f'{self.path.stem}-best.safetensors')
-
     def epoch(self):
         return self.last.epoch if self.last else 0
-
-    def size(self):
-        """How many numbers the parameters are."""
-        vocab_size, h = self.corpus[3], self.settings['hidden']
-        return sum(math.prod(shape_of(symbol, vocab_size, h, vocab_size)) for symbol in CELLS[self.cell].symbols)
-
-    def training_bytes(self):
-        """The memory that training needs at least, in bytes: a number takes four.
-
-        Each process has the parameters five times: themselves, their gradients, and the checkpoints of the last epoch,
-        of the one before and of the best. Of a mini-batch there are the scores, their softmax and their gradients, and
-        H.
-        """
-        rows = self.settings['num_steps'] * self.settings['batch_size']
-        return 4 * (5 * self.size() * (self.args.workers or 1) + rows * (3 * self.corpus[3] + self.settings['hidden']))
 
     def prepare(self):
         """Find out now, while there is nothing to lose, whether the files can be written.
@@ -177,14 +169,18 @@ class Run:
             There is no room for them in the folder; of a new run, a file is in the way; of a resumed one, the file has
             changed since it was read.
         """
-        _checks.check_suffix(self.path)
-        _checks.check_run_settings(self.path, self.settings, self.settings['hidden'])
         if self.last is None:
-            _checks.check_free(self.path, self.best_path())
-        else:
-            _checks.check_unchanged(self.path, load_checkpoint(self.path), self.saved)
+            for path in self.path, best_of(self.path):
+                if path.exists():
+                    raise ValueError(f'There is a file at {path} already: choose another --out, or --resume it.')
+        else:       # another process may have saved its last epoch between our reading and our lock
+            now = load_checkpoint(self.path)
+            if now.perplexities != self.saved.perplexities:
+                raise ValueError(f'{self.path} was saved by another process in this moment, with {now.epoch} epochs in '
+                                 f'place of {self.saved.epoch}: run the command again.')
         # The best model, the last one, and the new one that takes the place of either.
-        num_files, size = 3 if self.last is None else 1, 4 * self.size() + 100_000
+        num_files = 3 if self.last is None else 1
+        size = 4 * num_parameters(self.settings, self.corpus) + 100_000
         try:
             with contextlib.ExitStack() as files:
                 for _ in range(num_files):
@@ -197,7 +193,7 @@ class Run:
                           '--out.') from error
 
     def train(self):
-        """Train up to args.epochs, or until there is a reason to stop early; save, whatever ends it.
+        """Train up to plan.epochs, or until there is a reason to stop early; save, whatever ends it.
 
         Raises
         ------
@@ -208,21 +204,25 @@ class Run:
         FloatingPointError
             The parameters have grown beyond all bounds; the last whole epoch is saved.
         """
-        settings, vocab_size = self.settings, self.corpus[3]
-        random.seed(settings['seed'])           # shuffles the mini-batches of random sampling
-        mx_random.seed(settings['seed'])        # draws the parameters
+        settings, plan, vocab_size = self.settings, self.plan, self.corpus.vocab_size
+        random.seed(settings.seed)          # shuffles the mini-batches of random sampling
+        mx_random.seed(settings.seed)       # draws the parameters
         if self.last is None:
-            self.params = CELLS[self.cell].get_params(vocab_size, settings['hidden'], vocab_size, self.ctx)
+            params = CELLS[settings.cell].get_params(vocab_size, settings.hidden, vocab_size, self.ctx)
         else:
             random.setstate(self.last.random_state)
-            self.params = with_gradients(self.last.params)
-        with progress_bar(self.args.epochs, self.epoch()) as bar:
+            params = [param.copy() for param in self.last.params]
+            for param in params:
+                param.attach_grad()
+        # A bar below the printed lines on a terminal; nothing at all in a pipe.
+        with tqdm(total=plan.epochs, initial=self.epoch(), unit='epoch', leave=False,
+                  disable=None if self.writes else True) as bar:
             try:
-                while self.epoch() < self.args.epochs and not self.enough():
-                    self.train_one_epoch()
+                while self.epoch() < plan.epochs and not self.enough():
+                    self.train_one_epoch(params)
                     bar.set_postfix_str(f'perplexity {self.last.perplexities[-1]:.2f}')
                     bar.update()
-                    if self.epoch() % self.args.save_every == 0:
+                    if self.epoch() % plan.save_every == 0:
                         self.save()
                     self.stop.check()
             finally:
@@ -232,230 +232,71 @@ class Run:
                     self.save()
             self.stop.check()
 
-    def train_one_epoch(self):
+    def train_one_epoch(self, params):
         """The chapter's epoch and its printed lines; then `last` and `best` are this one."""
-        args, settings = self.args, self.settings
-        corpus_indices, _, idx_to_char, vocab_size = self.corpus
-        cell = CELLS[self.cell]
-        train_epoch = self.train_epoch or (fused.train_epoch if self.engine == 'fused' else d2l.train_epoch)
+        settings, plan, corpus, cell = self.settings, self.plan, self.corpus, CELLS[self.settings.cell]
         began = time.time()
-        perplexity = train_epoch(
-            cell.rnn, self.params, cell.init_rnn_state, settings['hidden'], vocab_size, self.ctx, corpus_indices,
-            settings['sampling'] == 'random', settings['num_steps'], settings['lr'], settings['theta'],
-            settings['batch_size'])
+        perplexity = self.train_epoch(
+            cell.rnn, params, cell.init_rnn_state, settings.hidden, corpus.vocab_size, self.ctx, corpus.indices,
+            settings.sampling == 'random', settings.num_steps, settings.lr, settings.theta, settings.batch_size)
         seconds = time.time() - began
-        _checks.check_finite_params(self.params)
-        before = self.last or Checkpoint(None, [], None, None)
-        last = Checkpoint([param.copy() for param in self.params], [*before.perplexities, perplexity], idx_to_char,
-                          settings['hidden'], self.cell, self.engine, settings, random_state=random.getstate())
-        held_out = None
-        if self.held_out_text:
-            losses = fused.losses if self.engine == 'fused' else evaluation.losses
-            held_out = evaluation.evaluate(self.held_out_text, *last.model(), losses=losses)
-            last.held_out = [*before.held_out, held_out.perplexity]
-        measured = last.held_out or last.perplexities
-        best = last if measured[-1] == min(measured) else self.best
-        self.last_and_best = last, best         # in one step: Ctrl-C may come at any moment
-        if last.epoch % args.pred_period == 0:
+        _checks.finite('A parameter', *[param.asnumpy() for param in params])
+        before, found, held_out = self.last, None, []
+        perplexities = [*(before.perplexities if before else []), perplexity]
+        if corpus.held_out:
+            found = evaluation.evaluate(
+                corpus.held_out, cell.rnn, params, cell.init_rnn_state, settings.hidden, corpus.vocab_size, self.ctx,
+                corpus.idx_to_char, corpus.char_to_idx,
+                losses=(fused if settings.engine == 'fused' else evaluation).losses)
+            held_out = [*(before.held_out if before else []), found.perplexity]
+        last = Checkpoint([param.copy() for param in params], perplexities, corpus.idx_to_char, settings.hidden,
+                          settings.cell, settings.engine, self.facts, held_out, random.getstate())
+        measured = held_out or perplexities
+        self.last_and_best = last, last if measured[-1] == min(measured) else self.best     # one step: Ctrl-C may come
+        if self.writes and last.epoch % plan.pred_period == 0:
             tqdm.write(f'epoch {last.epoch}, perplexity {perplexity:f}, time {seconds:.2f} sec')
             for prefix in self.prefixes:
-                tqdm.write(f' - {last.predict(prefix, args.pred_len)}')
-            if held_out:
-                tqdm.write(f'held out: perplexity {held_out.perplexity:f} over {held_out.num_predicted} characters, '
-                           f'{sum(held_out.unknown.values())} more are not in the vocabulary')
+                tqdm.write(f' - {last.predict(prefix, plan.pred_len)}')
+            if found:
+                tqdm.write(f'held out: perplexity {found.perplexity:f} over {found.num_predicted} characters, '
+                           f'{sum(found.unknown.values())} more are not in the vocabulary')
 
     def enough(self):
         """The flag that says to stop before the last epoch, or None."""
-        args, last = self.args, self.last
-        if last and args.stop_at is not None and last.perplexities[-1] <= args.stop_at:
-            return f'--stop-at {args.stop_at:g}'
-        if last and args.patience is not None and last.epoch - self.best.epoch >= args.patience:
-            return f'--patience {args.patience}'
+        plan, last = self.plan, self.last
+        if last and plan.stop_at is not None and last.perplexities[-1] <= plan.stop_at:
+            return f'--stop-at {plan.stop_at:g}'
+        if last and plan.patience is not None and last.epoch - self.best.epoch >= plan.patience:
+            return f'--patience {plan.patience}'
         return None
 
     def save(self):
         """The best epoch and the last one, where they are not saved yet."""
         if self.last is not self.saved and self.writes:
             with self.stop.wait():
-                save_checkpoint(self.best_path(), self.best)
+                save_checkpoint(best_of(self.path), self.best)
                 save_checkpoint(self.path, self.last)
                 self.saved = self.last
 
     def outcome(self):
         """What is saved where, in a line or two."""
         lines = f'saved to {self.path}: epoch {self.last.epoch}, perplexity {self.last.perplexities[-1]:f}'
-        if self.held_out_text:
+        if self.best.held_out:
             lines += (f'\nthe lowest perplexity on held-out text, {self.best.held_out[-1]:f}, was at epoch '
-                      f'{self.best.epoch}, saved to {self.best_path()}')
+                      f'{self.best.epoch}, saved to {best_of(self.path)}')
         return lines
 
     def how_to_go_on(self):
-        """The command that resumes: the settings are in the checkpoint, the other flags are not."""
+        """The command that resumes: the settings are in the checkpoint, the plan is not."""
         command = ['python', '-m', 'rnn_scratch', 'train', '--resume', str(self.path)]
-        for name in ['workers', 'epochs', 'stop_at', 'patience', 'pred_period', 'pred_len', 'save_every']:
-            value = vars(self.args)[name]
+        plan = vars(self.plan).copy()
+        prefixes = plan.pop('prefix')
+        for name, value in [('workers', self.workers), *plan.items(), *(('prefix', prefix) for prefix in prefixes)]:
             if value is not None:
                 command += [f'--{name.replace("_", "-")}', str(value)]
-        for prefix in self.args.prefix or []:
-            command += ['--prefix', prefix]
         return shlex.join(command)
 
 
-def with_gradients(params):
-    """A copy of the parameters, to train with."""
-    copies = [param.copy() for param in params]
-    for copy in copies:
-        copy.attach_grad()
-    return copies
-
-
-def progress_bar(num_epochs, done):
-    """A bar below the printed lines on a terminal; nothing at all in a pipe."""
-    return tqdm(total=num_epochs, initial=done, unit='epoch', leave=False, disable=None)
-
-
-class StopSignals:
-    """让训练停下的四个信号：Ctrl-C、SIGTERM、SIGHUP、SIGQUIT。
-
-    The signals that ask to stop raise KeyboardInterrupt, and `number` is the first one that came.
-
-    While a file is written they wait, and `check` finds them afterwards. Where `once` is true, no signal after the
-    first raises anything: it must not disturb the last save.
-    """
-
-    def __init__(self, once=True):
-        self.number, self.once, self.waiting = None, once, False
-
-    def receive(self, number, frame):
-        is_first, self.number = self.number is None, self.number or number
-        if not self.waiting and (is_first or not self.once):
-            raise KeyboardInterrupt
-
-    def receive_again(self, number, frame):
-        if not self.waiting:
-            raise KeyboardInterrupt
-
-    def swallowed(self, unraisable):
-        """Python calls this where it cannot raise an exception, as in `__del__`: raise it a moment later.
-
-        After a signal, other exceptions there are those of arrays that it left half made.
-        """
-        if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
-        elif self.number is None:
-            sys.__unraisablehook__(unraisable)
-
-    def check(self):
-        if self.number is not None:
-            raise KeyboardInterrupt
-
-    @contextlib.contextmanager
-    def wait(self):
-        self.waiting = True
-        try:
-            yield
-        finally:
-            self.waiting = False
-
-
-@contextlib.contextmanager
-def stop_signals(stop):
-    """Receive the signals for a while; not those that are ignored, as they are in the background (nohup)."""
-    if threading.current_thread() is not threading.main_thread():       # Python gives signals to that one only
-        yield
-        return
-    handlers = {number: stop.receive for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN}
-    handlers[signal.SIGALRM] = stop.receive_again
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    hook, sys.unraisablehook = sys.unraisablehook, stop.swallowed
-    try:
-        yield
-    finally:
-        stop.waiting = True
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        sys.unraisablehook = hook
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def locked(folder):
-    """一个文件夹同时只让一个进程训练。
-
-    Keep other processes from training in a folder. The system ends the lock with the process, even after kill -9.
-
-    Raises
-    ------
-    OSError
-        Another process trains there, or nothing can be written there.
-    """
-    path = folder / '.lock'
-    with contextlib.ExitStack() as stack:
-        with writing_into(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            file, other = take(path)
-            stack.enter_context(file)
-            if other is None:
-                stack.callback(path.unlink, missing_ok=True)    # before the file is closed, which ends the lock
-                os.write(file.fileno(), str(os.getpid()).encode())
-        _checks.check_no_other_process(folder, other)
-        yield
-
-
-def take(path):
-    """Open a file and lock it: the file, and None, or else what the process that has the lock wrote there."""
-    while True:
-        file = open(path, 'a+')
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            return file, file.read()
-        except OSError as error:        # some network file systems have no locks
-            warnings.warn(f'The folder {path.parent} cannot be locked ({error.strerror}): see to it that no other '
-                          'process trains there.', stacklevel=2)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                file.truncate(0)
-                return file, None
-        file.close()        # the process that had it has removed it in the meantime: try again
-
-
-@contextlib.contextmanager
-def writing_into(folder):
-    """Say of an OSError which folder it is about, and what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(f'Nothing can be written into the folder {folder} ({error.strerror}): choose another one with '
-                      '--out, or make this one writable.') from error
-
-
-def new_folder():
-    """A folder under runs/ with the time as its name, that no other process has."""
-    with writing_into(Path('runs')):
-        Path('runs').mkdir(exist_ok=True)
-        name, number = time.strftime('%Y%m%d-%H%M%S'), 1
-        while True:
-            folder = Path('runs', name if number == 1 else f'{name}-{number}')
-            try:
-                folder.mkdir()
-                return folder
-            except FileExistsError:
-                number += 1
-
-
-def newest_run(runs='runs'):
-    """最近一次存过的文件夹里的模型，最新的在最后。
-
-    The checkpoints of the folder that was last saved to, the newest one last.
-
-    Not the best ones beside them, and not what was exported from them.
-    """
-    def saved(path):
-        return path.stat().st_mtime_ns, path
-
-    found = sorted((path for path in Path(runs).glob('*/*.safetensors')
-                    if not path.stem.endswith('-best') and not is_exported(path)), key=saved)
-    _checks.check_found(found, runs)
-    return [path for path in found if path.parent == found[-1].parent]
+def best_of(path):
+    """Where the best epoch of a run goes, beside the last one."""
+    return path.with_name(f'{path.stem}-best.safetensors')

@@ -1,0 +1,78 @@
+"""Beyond the chapter: the signals that ask a program to stop, so that a training run can save before it ends."""
+import contextlib
+import signal
+import sys
+import threading
+
+# Ctrl-C; a system that shuts down; a terminal that is closed; Ctrl-\\; and the two with which a batch system (Slurm,
+# Grid Engine, …) says that the time is over soon. Neither Python nor MXNet has a use of its own for any of them.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGXCPU)
+
+
+class StopSignals:
+    """让训练停下的信号（`STOP_SIGNALS`）：记下第一个，抛出 KeyboardInterrupt。
+
+    The signals that ask to stop raise KeyboardInterrupt, and `number` is the first one that came.
+
+    While a file is written they wait, and `check` finds them afterwards. Where `once` is true, no signal after the
+    first raises anything: it must not disturb the last save.
+    """
+
+    def __init__(self, once=True):
+        self.number, self.once, self.waiting = None, once, False
+
+    def receive(self, number, frame):
+        is_first, self.number = self.number is None, self.number or number
+        if not self.waiting and (is_first or not self.once):
+            raise KeyboardInterrupt
+
+    def receive_again(self, number, frame):
+        if not self.waiting:
+            raise KeyboardInterrupt
+
+    def swallowed(self, unraisable):
+        """Python calls this where it cannot raise an exception, as in `__del__`: raise it a moment later.
+
+        After a signal, other exceptions there are those of arrays that it left half made.
+        """
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+        elif self.number is None:
+            sys.__unraisablehook__(unraisable)
+
+    def check(self):
+        if self.number is not None:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def wait(self):
+        self.waiting = True
+        try:
+            yield
+        finally:
+            self.waiting = False
+
+
+@contextlib.contextmanager
+def stop_signals(stop):
+    """在一段时间里接收这些信号。
+
+    Receive the signals for a while; not those that are ignored, as they are in the background (nohup), nor those that
+    code in C has received since before Python began: Python calls its handler None, and cannot give it back.
+    """
+    if threading.current_thread() is not threading.main_thread():       # Python gives signals to that one only
+        yield
+        return
+    handlers = {number: stop.receive for number in STOP_SIGNALS
+                if signal.getsignal(number) not in (signal.SIG_IGN, None)}
+    handlers[signal.SIGALRM] = stop.receive_again
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    hook, sys.unraisablehook = sys.unraisablehook, stop.swallowed
+    try:
+        yield
+    finally:
+        stop.waiting = True
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = hook
+        for number, handler in before.items():
+            signal.signal(number, handler)

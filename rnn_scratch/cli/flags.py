@@ -1,0 +1,84 @@
+"""The flags of all commands: a text that was typed becomes a value, or one line that names the flag."""
+import argparse
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from ..beyond.settings import path_name
+
+
+class Parser(argparse.ArgumentParser):
+    def print_help(self, file=None):
+        """argparse says nothing where this cannot be written."""
+        (file or sys.stdout).write(self.format_help())
+
+
+def add_setting(parser, kind, name, read=None, **others):
+    """把 `Settings` 或 `Plan` 的一项变成一个命令行参数。
+
+    A flag for a field of `Settings` or `Plan`, which has its default, its type, its rule and its help.
+
+    Only what is given is in the arguments (see `given`): the defaults stay where they are.
+    """
+    setting, = [setting for setting in fields(kind) if setting.name == name]
+    default, help = setting.default, setting.metadata['help']
+    if default not in (None, ()) and '(default: ' not in help:
+        help += f' (default: {default if isinstance(default, str) else format(default, "g")})'
+    add(parser, name, read or setting.type, setting.metadata['rule'], default=argparse.SUPPRESS, help=help, **others)
+
+
+def given(args, kind):
+    """Those fields of `Settings` or `Plan` that were given as flags: Settings(**given(args, Settings))."""
+    return {setting.name: vars(args)[setting.name] for setting in fields(kind) if setting.name in args}
+
+
+def add(parser, name, read, rule, **others):
+    """A flag whose text `read` makes a value of; `rule(name=value)` raises a sentence where that does not fit."""
+    def value(text):
+        try:
+            found = read(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f'{text!r} is not a {"whole " if read is int else ""}number') from None
+        try:
+            rule(**{name: found})
+        except (TypeError, ValueError) as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return found
+    parser.add_argument(f'--{name.replace("_", "-")}', **{'type': value, **others})
+
+
+def number_or_none(text):
+    return None if text == 'none' else float(text)
+
+
+def song(text):
+    """What was typed in UTF-8, also where the language settings of the terminal say something else."""
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        pass
+    try:
+        return os.fsencode(text).decode('utf-8')
+    except UnicodeDecodeError:
+        raise argparse.ArgumentTypeError(f'{text!a} is not a text in UTF-8') from None
+
+
+def path(text):
+    """The name of a file or folder to write to."""
+    try:
+        path_name(path=text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return Path(text)
+
+
+def whole_path(text):
+    """From the root on, so that the run can be resumed from another folder."""
+    return str(path(text).resolve())
+
+
+def add_model(parser):
+    parser.add_argument('model', nargs='?', type=Path, metavar='MODEL',
+                        help='the .safetensors file (default: the newest one under runs/)')

@@ -1,0 +1,119 @@
+"""python -m rnn_scratch trace · plot · show: how a prediction goes, pictures, what is in a file."""
+import argparse
+from pathlib import Path
+
+import rnn_scratch as d2l
+
+from ..beyond.settings import whole
+from . import flags
+from .write import beginning, load
+
+
+def add_trace(commands):
+    parser = commands.add_parser(
+        'trace', help='walk through a prediction, one character at a time',
+        description='Walk through predict_rnn, one character at a time, with a model that has learnt nothing yet.',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.set_defaults(run=trace)
+    parser.add_argument('--prefix', type=flags.song, default='分开', help='the given beginning')
+    flags.add(parser, 'num_chars', int, whole(0, 1000), default=10, help='how many characters to predict after it')
+    parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same parameters')
+
+
+def add_plot(commands):
+    parser = commands.add_parser(
+        'plot', help='draw perplexity by epoch or, with --hidden, what the hidden units do',
+        description='Draw the perplexity of each epoch of one or more runs or, with --hidden, what the hidden units of '
+                    'a model do while it reads a line.')
+    parser.set_defaults(run=plot)
+    parser.add_argument('models', nargs='*', type=Path, metavar='MODEL',
+                        help='the .safetensors files (default: those of the newest folder under runs/)')
+    parser.add_argument('-o', '--output', type=flags.path, metavar='PICTURE',
+                        help='where it goes; the ending of the name is its kind (default: training.png or hidden.png, '
+                             'with a number if that is taken)')
+    parser.add_argument('--hidden', action='store_true', help='draw the hidden units (of the last of the models)')
+    parser.add_argument('--text', type=flags.song, metavar='LINE', help='with --hidden: the line to read (default: how '
+                        'a song of the model begins: 分开, and the 30 characters that it writes after it)')
+    flags.add(parser, 'units', int, whole(1),
+              help='with --hidden: how many units to show, those that change most (default: 40)')
+
+
+def add_show(commands):
+    parser = commands.add_parser('show', help='say what is in a file: sizes, settings, perplexities',
+                                 description='Say what is in the file of a model: sizes, settings, perplexities.')
+    parser.set_defaults(run=show)
+    flags.add_model(parser)
+
+
+def trace(args):
+    """Print a line a time step. The model is handed to `predict_rnn` inside a function that watches what goes by."""
+    from mxnet import random as mx_random
+
+    from ..predict import greedy
+    mx_random.seed(args.seed)
+    _, char_to_idx, idx_to_char, vocab_size = d2l.load_data_jay_lyrics()
+    num_hiddens, ctx, prefix = 256, d2l.try_gpu(), args.prefix
+    text = ''
+
+    def watched_rnn(inputs, state, params):
+        nonlocal text
+        t = len(text)
+        X, = inputs                                             # one time step: (1, 1027)
+        index = int(X.argmax(axis=1).asscalar())
+        text += idx_to_char[index]
+        outputs, state = d2l.rnn(inputs, state, params)
+        if t + 1 < len(prefix):
+            following, origin = prefix[t + 1], 'given'
+        else:
+            following, origin = idx_to_char[int(greedy(outputs[0]).asscalar())], 'predicted'
+        print(f't={t:<3} in {text[t]!r} = {index:<4}  one-hot {X.shape}  '
+              f'next {following!r} {origin:<9}  {text + following}')
+        return outputs, state
+
+    params = d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
+    print(d2l.predict_rnn(prefix, args.num_chars, watched_rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size,
+                          ctx, idx_to_char, char_to_idx))
+
+
+def plot(args):
+    from ..beyond import pictures
+    from ..beyond.checkpoint import load_checkpoint
+    from ..beyond.folders import newest_run
+    for flag, value in [('--text', args.text), ('--units', args.units)]:
+        if value is not None and not args.hidden:
+            raise ValueError(f'{flag} {value} is for the picture of the hidden units: give --hidden, too.')
+    paths = args.models or newest_run()
+    if args.hidden:
+        output = args.output or pictures.free_name(Path('hidden.png'))
+        checkpoint = load_checkpoint(paths[-1])
+        text = args.text
+        if text is None:
+            text = checkpoint.predict(beginning(checkpoint), pictures.NUM_CHARS)
+        pictures.plot_hidden_units(checkpoint, output, text, args.units or 40)
+    else:
+        names = [path.stem for path in paths]
+        if len(set(names)) < len(names):        # random of one folder beside random of another
+            names = [str(path.with_suffix('')) for path in paths]
+        output = args.output or pictures.free_name(Path('training.png'))
+        pictures.plot_training([(name, load_checkpoint(path)) for name, path in zip(names, paths)], output)
+    print(f'picture in {output}')
+
+
+def show(args):
+    """A line for each thing that a person wants to know."""
+    checkpoint = load(args.model)
+    sizes = ', '.join(f'{symbol} {param.shape}' for symbol, param in zip(checkpoint.symbols, checkpoint.params))
+    numbers = sum(param.size for param in checkpoint.params)
+    rows = [('cell', f'{checkpoint.cell}, {checkpoint.num_hiddens} hidden units'),
+            ('arrays', f'{sizes}: {numbers:,} numbers'),
+            ('vocabulary', f'{len(checkpoint.idx_to_char):,} characters')]
+    for name, perplexities in [('perplexity', checkpoint.perplexities), ('held out', checkpoint.held_out)]:
+        if perplexities:
+            lowest = min(perplexities)
+            rows.append((name, f'{perplexities[-1]:f} at epoch {len(perplexities)}; lowest {lowest:f} at epoch '
+                               f'{perplexities.index(lowest) + 1}'))
+    settings = {**checkpoint.settings, 'engine': checkpoint.engine}
+    rows += sorted((name, value) for name, value in settings.items() if name != 'cell')      # that is the first row
+    rows.append(('saved with', ', '.join(f'{name} {version}' for name, version in checkpoint.versions.items())))
+    for name, value in rows:
+        print(f'{name:<20}{value}')

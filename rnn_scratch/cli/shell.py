@@ -1,0 +1,108 @@
+"""What stands around each command: its arguments, the streams, the signals, and the exit status."""
+import argparse
+import contextlib
+import io
+import os
+import signal
+import sys
+import warnings
+
+from .._platform import start_is_over
+from ..beyond.stop import STOP_SIGNALS, StopSignals, stop_signals
+from .flags import Parser
+
+
+def parse_arguments(argv):
+    from . import look, take, train, write
+    parser = Parser(
+        prog='python -m rnn_scratch', description='A recurrent network from scratch that writes songs: train it, let '
+        'it write, look inside.', epilog='python -m rnn_scratch COMMAND --help tells more of each command.')
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    for add in [train.add_train, write.add_write, look.add_trace, look.add_plot, look.add_show, take.add_export,
+                take.add_download, take.add_doctor]:
+        add(commands)
+    return parser.parse_args(argv, argparse.Namespace(argv=sys.argv[1:] if argv is None else argv))
+
+
+def main(argv=None):
+    """Run one command; a mistake is one sentence on standard error."""
+    open_streams()
+    status, lost, stop = 0, None, StopSignals(once=False)
+    try:
+        start_is_over()
+        with stop_signals(stop), warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: note(message)
+            args = parse_arguments(argv)
+            try:
+                args.run(args)
+            except BaseException:
+                if not stop.number:
+                    raise
+            stop.check()        # out here, the exception and what it held are gone
+    except SystemExit as end:
+        status = end.code
+    except BaseException as error:
+        status = why(error, stop)
+        # What the system says of a file has the file's name with it; of a stream, no name.
+        lost = error if isinstance(error, OSError) and error.errno and error.filename is None else None
+    unwritten = lost_output()
+    if lost or unwritten and not status:
+        # As with `… | head -1`, where whoever read has gone away and knows; or as on a full disk.
+        status = 1 if isinstance(lost or unwritten, BrokenPipeError) else (
+            f'Standard output cannot be written ({(lost or unwritten).strerror}): send it to another place.')
+    if status:
+        sys.exit(status)
+
+
+def open_streams():
+    """A stream that is closed becomes an empty one, and a character that the terminal does not know is shown as ?."""
+    sys.stdin = sys.stdin or open(os.devnull)
+    sys.stdout = sys.stdout or open(os.devnull, 'w')
+    sys.stderr = sys.stderr or open(os.devnull, 'w')
+    for stream in [sys.stdin, sys.stdout]:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='replace')
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)     # a line is seen, and fails, when it is printed; in a pipe, too
+
+
+def why(error, stop):
+    """The exit status of a command that an exception ended or, as for `sys.exit`, the sentence to end with."""
+    if stop.number or isinstance(error, KeyboardInterrupt):
+        note('\nstopped' if sys.stderr.isatty() else 'stopped')        # a terminal may be in the middle of a line
+        return 128 + (stop.number or signal.SIGINT)
+    if isinstance(error, MemoryError):
+        return 'There is not enough memory for this: take a smaller text or model.'
+    if isinstance(error, (OSError, ValueError, FloatingPointError, ModuleNotFoundError)):
+        return str(error)
+    raise error
+
+
+def lost_output():
+    """What keeps standard output from being written, or None. From then on it goes nowhere: Python tries once more."""
+    try:
+        sys.stdout.flush()
+        return None
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return error
+
+
+def say(text):
+    """To the user, who is at standard error where standard output is closed or full; or has gone."""
+    for stream in [sys.stdout, sys.stderr]:
+        with contextlib.suppress(OSError):
+            print(text, file=stream, flush=True)
+            return
+
+
+def note(text):
+    """On standard error, for a reader; if there is none, nothing is lost."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def ignore_signals():
+    """While Python closes down, there is nothing to stop any more."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,208 @@
+"""python -m rnn_scratch train: new runs or one that goes on, in one process or in several."""
+import contextlib
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import rnn_scratch as d2l
+
+import numpy as np
+
+from ..beyond.cells import CELLS
+from ..beyond.settings import ENGINES, SAMPLINGS, Plan, Settings, whole
+from ..beyond.stop import stop_signals
+from . import flags
+from .shell import say
+
+
+def add_train(commands):
+    parser = commands.add_parser(
+        'train', help='train a model, with the settings of the chapter unless told otherwise',
+        description='Train a model to write song lyrics, with the settings of the chapter unless told otherwise.',
+        epilog='After every pred-period epochs it prints the perplexity of the epoch, its time, and a song for each '
+               'prefix. Each run leaves its model, the model of its best epoch, and a picture. Ctrl-C saves, too.')
+    parser.set_defaults(run=train)
+    what = parser.add_argument_group('what is trained, and with what')
+    flags.add_setting(what, Settings, 'sampling', type=str, choices=[*SAMPLINGS, 'both'])
+    flags.add_setting(what, Settings, 'corpus', type=flags.whole_path, metavar='PATH')
+    for name in ['num_chars', 'holdout', 'hidden', 'num_steps', 'batch_size', 'lr']:
+        flags.add_setting(what, Settings, name)
+    flags.add_setting(what, Settings, 'theta', read=flags.number_or_none)
+    flags.add_setting(what, Settings, 'seed')
+    flags.add_setting(what, Settings, 'cell', choices=list(CELLS))
+    flags.add_setting(what, Settings, 'engine', choices=list(ENGINES))
+    flags.add(what, 'workers', int, whole(1), metavar='K',
+              help='so many processes train together, each with its part of the n sequences of a mini-batch, '
+                   'which K must divide; leave --lr and --theta as they are, because a step is the same as '
+                   'with one process (docs/distributed.md tells more, and how to use several machines)')
+    length = parser.add_argument_group('how long')
+    flags.add_setting(length, Plan, 'epochs')
+    flags.add_setting(length, Plan, 'stop_at', metavar='PERPLEXITY')
+    flags.add_setting(length, Plan, 'patience', metavar='EPOCHS')
+    shown = parser.add_argument_group('what is shown')
+    flags.add_setting(shown, Plan, 'pred_period')
+    flags.add_setting(shown, Plan, 'pred_len')
+    flags.add_setting(shown, Plan, 'prefix', type=flags.song, action='append', metavar='TEXT')
+    kept = parser.add_argument_group('what is kept')
+    kept.add_argument('--out', type=flags.path, metavar='FOLDER',
+                      help='where models and picture go (default: a new folder under runs/)')
+    flags.add_setting(kept, Plan, 'save_every', metavar='EPOCHS')
+    kept.add_argument('--resume', type=Path, metavar='MODEL',
+                      help='go on with the run that this model is from, up to --epochs in all, and save to it')
+
+
+def train(args):
+    """One run for each sampling, or the one that is resumed, in a folder that no other process trains in."""
+    from ..beyond.folders import locked
+    team = team_of(args)
+    runs = make_runs(args, team)
+    folder, writes = runs[0].path.parent, runs[0].writes
+    if args.workers and not team:
+        from ..beyond.launch import launch
+        del runs        # from here on this process only watches
+        sys.exit(launch([*args.argv, *([] if args.resume else ['--out', str(folder)])], args.workers))
+    with contextlib.ExitStack() as stack:
+        if team:
+            from ..beyond.parallel import agree
+            agree(team, 'settings', b''.join(map(what_decides, runs)), runs[0].ctx)
+        if writes:
+            stack.enter_context(locked(folder))
+        if team:
+            stack.enter_context(team.training(runs))
+        if writes:
+            train_all(runs)
+        else:           # another worker prints and saves
+            for run in runs:
+                run.train()
+
+
+def team_of(args):
+    """The team of workers that this process is one of, where the variable DMLC_ROLE says so; None in one process."""
+    role = os.environ.get('DMLC_ROLE')
+    if role is None:
+        return None
+    from ..beyond.member import NUMBER
+    from ..beyond.parallel import worker
+    if args.workers and NUMBER not in os.environ:       # `launch` has not set it
+        raise ValueError(f'DMLC_ROLE is set ({role}), so that this process is one of several, but --workers starts all '
+                         'of them by itself: unset the one, or leave the other out.')
+    return worker()
+
+
+def make_runs(args, team):
+    """The flags become settings, a text, a plan and runs, which are checked before anything is made or trained."""
+    from ..beyond.corpus import Corpus
+    from ..beyond.folders import new_folder
+    from ..beyond.run import Run, check_run
+    plan = Plan(**flags.given(args, Plan))
+    saved, all_settings = resumed(args) if args.resume else (None, new_settings(args))
+    first, count = all_settings[0], team.count if team else args.workers
+    corpus = Corpus.read(first.corpus, first.num_chars, first.holdout)      # one text for all of them
+    if team:        # four bytes a character, and a part of an array is no copy; a list has eight, and its parts are
+        corpus = replace(corpus, indices=np.array(corpus.indices, dtype='int32'))
+    for settings in all_settings:
+        check_run(settings, corpus, plan, args.workers)
+        if count:
+            from ..beyond.parallel import divisible
+            divisible(settings.batch_size, count)
+    writes, runs = not team or team.number == 0, []
+    if not args.resume:
+        folder = args.out or (new_folder() if writes else Path('runs'))
+    for settings in all_settings:
+        others = {'train_epoch': epoch_of(settings, team) if team else None, 'writes': writes, 'workers': args.workers}
+        if args.resume:
+            runs.append(Run.resume(args.resume, saved, settings, corpus, plan, **others))
+        else:
+            runs.append(Run(settings, corpus, plan, folder / f'{settings.sampling}.safetensors', **others))
+    return runs
+
+
+def new_settings(args):
+    """Those that the flags say, once for each sampling."""
+    given = flags.given(args, Settings)
+    if given.get('cell', 'rnn') != 'rnn':
+        given.setdefault('engine', 'tutorial')
+    sampling = given.pop('sampling', 'both')
+    return [Settings(sampling=each, **given) for each in (SAMPLINGS if sampling == 'both' else [sampling])]
+
+
+def resumed(args):
+    """The checkpoint to go on with, and its settings; of these a flag may change the engine only."""
+    from ..beyond.checkpoint import load_checkpoint
+    if args.out:
+        raise ValueError(f'A resumed run is saved where it was: leave --out {args.out} out.')
+    if args.resume.stem.endswith('-best'):
+        raise ValueError(f'{args.resume} is the best epoch of a run and would be overwritten by the last: copy it to '
+                         'another name and resume the copy.')
+    saved = load_checkpoint(args.resume, d2l.try_gpu())
+    settings = Settings.of(args.resume, saved)
+    given = flags.given(args, Settings)
+    changed = {name: given.pop(name) for name in ['engine', 'corpus'] if name in given}     # the text may have moved
+    differences = [f'{name} is {vars(settings)[name]!r} there and {value!r} here' for name, value in given.items()
+                   if vars(settings)[name] != value]
+    if differences:
+        raise ValueError(f'{args.resume} does not fit: {"; ".join(differences)}.')
+    return saved, [replace(settings, **changed)]
+
+
+def epoch_of(settings, team):
+    """`train_epoch` for one worker of a team."""
+    from ..beyond import fused
+    from ..beyond.parallel import data_parallel
+    return data_parallel(fused if settings.engine == 'fused' else d2l, team)
+
+
+def what_decides(run):
+    """All that the steps of a run, and their number, depend on, as bytes. It must be the same on all workers."""
+    facts = {**run.facts, 'cell': run.settings.cell, 'engine': run.settings.engine}
+    del facts['corpus']         # where the text is may differ; its hash is there, too
+    models = [model for model in run.last_and_best if model]
+    entries = [facts, run.plan.epochs, run.plan.stop_at, run.plan.patience,
+               [[model.perplexities, model.held_out] for model in models]]
+    return b''.join([json.dumps(entries, sort_keys=True).encode(),
+                     *(param.asnumpy().tobytes() for model in models for param in model.params)])
+
+
+def train_all(runs):
+    """Train them, one after the other, and draw the picture."""
+    from ..beyond.corpus import PREFIXES
+    for run in runs:
+        run.prepare()
+    if not runs[0].plan.prefix and runs[0].prefixes != PREFIXES:
+        print(f'(the text does not have the characters of {" and ".join(PREFIXES)}: songs begin as it does, with '
+              f'{runs[0].prefixes[0]!r}; --prefix takes another beginning)')
+    for number, run in enumerate(runs):
+        sampling, cell, engine = run.settings.sampling, run.settings.cell, run.settings.engine
+        print(f'{sampling} sampling ({SAMPLINGS[sampling]}), {engine} engine'
+              + ('' if cell == 'rnn' else f', {cell} cell'))
+        with stop_signals(run.stop):
+            try:
+                run.train()
+            except BaseException as error:
+                say(how_it_ended(run, runs[number + 1:], can_go_on=not isinstance(error, FloatingPointError)))
+                # MXNet turns an exception inside `nd.array` into a TypeError, KeyboardInterrupt as well.
+                if not run.stop.number:
+                    raise
+            if run.stop.number:
+                sys.exit(128 + run.stop.number)
+        say(run.outcome())
+    from ..beyond.pictures import free_name, plot_training
+    picture = free_name(runs[0].path.with_name('training.png'))
+    plot_training([(run.path.stem, run.last) for run in runs], picture)
+    say(f'picture in {picture}')
+
+
+def how_it_ended(run, later, can_go_on):
+    """After a run that did not reach its end: what is saved, and how to go on; `later` are the runs after it."""
+    if run.last is None:
+        text = '\nstopped before the end of the first epoch: there is nothing to save'
+    elif run.saved is not run.last:
+        text = (f'\nstopped after epoch {run.last.epoch}, which could not be saved; '
+                + (f'epoch {run.saved.epoch} is in {run.path}' if run.saved else 'no epoch before it was saved'))
+    else:
+        text = f'\nstopped after epoch {run.last.epoch} and saved to {run.path}'
+    if run.saved and can_go_on:
+        text += f'; to go on:\n{run.how_to_go_on()}'
+    return text + ''.join(f'\n({run.settings.sampling} sampling has not begun)' for run in later)

@@ -1,0 +1,150 @@
+"""python -m rnn_scratch write: a song as it is found, several beside each other, and what of them is copied."""
+import itertools
+import math
+import sys
+import unicodedata
+from functools import partial
+
+from .. import _checks
+from ..beyond.sampling import sampler
+from ..beyond.settings import LONGEST_SONG, whole
+from . import flags
+from .shell import note
+
+COLUMN = 26     # cells of the terminal; a Chinese character takes two
+
+
+def add_write(commands):
+    parser = commands.add_parser('write', help='let a model write a song',
+                                 description='Let a model write a song.',
+                                 epilog='Name the model before --temperature, which takes all that follows.')
+    parser.set_defaults(run=write)
+    flags.add_model(parser)
+    parser.add_argument('--prefix', type=flags.song, help='how the song begins (default: 分开, or a character that the '
+                                                    'model knows where it does not know these)')
+    flags.add(parser, 'num_chars', int, whole(0, _checks.LONGEST_TEXT), default=200,
+              help='how many characters to write after it (default: 200)')
+    zero_or_above = partial(_checks.number, '0 or above', lambda x: 0 <= x < math.inf)
+    flags.add(parser, 'temperature', float, zero_or_above, nargs='+', default=[0.8],
+              help="how bold to be: 0 is greedy, 1 the model's own distribution; several stand side by side "
+                   '(default: 0.8)')
+    # Of these three the sampler itself knows the bounds.
+    flags.add(parser, 'top_k', int, sampler, help='pick among the k most probable characters only')
+    flags.add(parser, 'top_p', float, sampler,
+              help='pick among the most probable characters that reach this probability together')
+    flags.add(parser, 'seed', int, sampler, help='the same seed gives the same song')
+    parser.add_argument('--copied', action='store_true',
+                        help='say how much of the song stands word for word in the text that the model was trained on, '
+                             'and show it in colour on a terminal')
+    parser.add_argument('--interactive', action='store_true', help='type a prefix, read on, type another')
+
+
+def write(args):
+    """Print a song, or one after the other for the prefixes that are typed."""
+    from ..beyond.corpus import trained_text
+    checkpoint = load(args.model)
+    corpus = trained_text(checkpoint) if args.copied else None
+    if args.num_chars > LONGEST_SONG and (args.copied or len(args.temperature) > 1):
+        raise ValueError(f'--num-chars {args.num_chars} is too many for songs that are kept until they are whole, as '
+                         f'with --copied or several temperatures: {LONGEST_SONG:,} at most.')
+    if not args.interactive:
+        write_song(checkpoint, beginning(checkpoint) if args.prefix is None else args.prefix, args, corpus)
+        return
+    while True:
+        try:
+            prefix = input('prefix> ')
+        except EOFError:
+            print()
+            return
+        try:
+            write_song(checkpoint, prefix, args, corpus)
+        except ValueError as error:
+            print(error)
+
+
+def beginning(checkpoint):
+    """Where no prefix is given: the chapter's or, where the model does not know it, one that it knows."""
+    from ..beyond.corpus import PREFIXES, default_prefix
+    prefix = default_prefix(checkpoint.idx_to_char)
+    if prefix != PREFIXES[0]:
+        note(f'(the model does not know {PREFIXES[0]}: the song begins with {prefix!r}; --prefix takes another '
+             'beginning)')
+    return prefix
+
+
+def load(path):
+    """The model of this path, or else the newest one under runs/."""
+    from ..beyond.checkpoint import load_checkpoint
+    from ..beyond.folders import newest_run
+    path = path or newest_run()[-1]
+    checkpoint = load_checkpoint(path)      # on the CPU: one character at a time, a GPU has nothing to do
+    note(f'{path}: {checkpoint}')
+    return checkpoint
+
+
+def write_song(checkpoint, prefix, args, corpus):
+    """Print a song as it is written or, at several temperatures, the songs beside each other.
+
+    With --copied a song is printed when it is whole, and then how much of it stands in the corpus.
+    """
+    from ..beyond.evaluation import copied
+    from ..predict import greedy
+    picks = [greedy if t == 0 else sampler(t, args.top_k, args.top_p, args.seed) for t in args.temperature]
+    if len(picks) == 1 and not args.copied:
+        print_while_writing(checkpoint, prefix, args.num_chars, picks[0])
+        return
+    songs = [checkpoint.predict(prefix, args.num_chars, pick=pick) for pick in picks]
+    found = [copied(song, corpus) for song in songs] if args.copied else []
+    if len(songs) == 1:
+        print(in_colour(songs[0], found[0].runs) if sys.stdout.isatty() else lines(songs[0]))
+        print(found[0])
+        return
+    columns = [[f'temperature {t:g}', *wrap(lines(song))] for t, song in zip(args.temperature, songs)]
+    for row in itertools.zip_longest(*columns, fillvalue=''):
+        print(''.join(text + ' ' * (COLUMN - width(text)) for text in row).rstrip())
+    for t, result in zip(args.temperature, found):
+        print(f'temperature {t:g}: {result}')
+
+
+def print_while_writing(checkpoint, prefix, num_chars, pick):
+    def pick_and_print(Y):
+        X = pick(Y)
+        print(lines(checkpoint.idx_to_char[int(X.asscalar())]), end='', flush=True)
+        return X
+
+    checkpoint.predict(prefix, 0)       # refuses a prefix that it does not know before anything is printed
+    print(lines(prefix), end='', flush=True)
+    checkpoint.predict(prefix, num_chars, pick=pick_and_print)
+    print()
+
+
+def in_colour(song, runs):
+    """The lines of a song for a terminal, with what is in a run in red."""
+    red = {i for start, end in runs for i in range(start, end)}
+    text = ''
+    for is_red, group in itertools.groupby(range(len(song)), red.__contains__):
+        part = ''.join(lines(song[i]) for i in group)
+        text += f'\033[31m{part}\033[0m' if is_red else part
+    return text
+
+
+def lines(song):
+    """A line for each space: the corpus has them for its line breaks, and for pauses within a line."""
+    return song.replace(' ', '\n')
+
+
+def wrap(song):
+    """Lines that fit a column with two cells to spare."""
+    for line in song.split('\n'):
+        if not line:
+            yield line
+        while line:
+            fits = len(line)
+            while width(line[:fits]) > COLUMN - 2:
+                fits -= 1
+            yield line[:fits]
+            line = line[fits:]
+
+
+def width(text):
+    return sum(2 if unicodedata.east_asian_width(char) in 'WF' else 1 for char in text)
