@@ -194,9 +194,9 @@ def test_what_training_takes_is_known(monkeypatch):
     assert size == 1027 * 256 + 256 * 256 + 256 + 256 * 1027 + 1027
     assert needed == 4 * (5 * size + 35 * 32 * (3 * 1027 + 256))
     assert training_bytes(settings, corpus, workers=3) == needed + 2 * 4 * 5 * size
-    monkeypatch.setattr('rnn_scratch._checks.memory_bytes', lambda: needed)
+    monkeypatch.setattr('rnn_scratch.beyond.run.memory_bytes', lambda: needed)
     check_run(settings, corpus, Plan())
-    monkeypatch.setattr('rnn_scratch._checks.memory_bytes', lambda: needed - 1)
+    monkeypatch.setattr('rnn_scratch.beyond.run.memory_bytes', lambda: needed - 1)
     with pytest.raises(ValueError, match='256 hidden units with 1027 characters'):
         check_run(settings, corpus, Plan())
 

@@ -2,12 +2,12 @@
 import re
 import sys
 
+from rnn_scratch.__main__ import parse_arguments
 from rnn_scratch.beyond.checkpoint import load_checkpoint
 from rnn_scratch.beyond.corpus import Corpus
 from rnn_scratch.beyond.run import Run
 from rnn_scratch.beyond.settings import Plan, Settings
 from rnn_scratch.cli import flags
-from rnn_scratch.cli.shell import parse_arguments
 from rnn_scratch.cli.train import new_settings
 
 import numpy as np
@@ -18,10 +18,10 @@ WRONG = [
     (Settings, 'sampling', 'both', 'sampling must be one of random, consecutive'),
     (Settings, 'corpus', 3, 'corpus must be a text'),
     (Settings, 'corpus', 'a\udcff', 'is not in UTF-8'),
-    (Settings, 'num_chars', -1, 'num_chars must be 0 or more'),
+    (Settings, 'num_chars', -1, 'num_chars must be a whole number, 0 or more'),
     (Settings, 'holdout', 1.0, 'holdout must be from 0 to less than 1'),
     (Settings, 'holdout', '0.1', 'holdout must be from 0 to less than 1'),
-    (Settings, 'hidden', 0, 'hidden must be 1 or more'),
+    (Settings, 'hidden', 0, 'hidden must be a whole number, 1 or more'),
     (Settings, 'hidden', 2.0, 'hidden must be a whole number'),
     (Settings, 'num_steps', True, 'num_steps must be a whole number'),
     (Settings, 'batch_size', None, 'batch_size must be a whole number'),
@@ -34,14 +34,14 @@ WRONG = [
     (Settings, 'cell', 'mine', 'cell must be one of rnn, gru, lstm, relu'),
     (Settings, 'engine', ['fused'], 'engine must be one of fused, tutorial'),
     (Settings, 'cell', 'gru', "The fused engine computes the chapter's cell only"),
-    (Plan, 'epochs', 0, 'epochs must be 1 or more'),
+    (Plan, 'epochs', 0, 'epochs must be a whole number, 1 or more'),
     (Plan, 'stop_at', 0, 'stop_at must be above 0'),
-    (Plan, 'patience', 0, 'patience must be 1 or more'),
-    (Plan, 'pred_period', 0, 'pred_period must be 1 or more'),
-    (Plan, 'pred_len', 10_001, 'pred_len must be at most 10000'),
+    (Plan, 'patience', 0, 'patience must be a whole number, 1 or more'),
+    (Plan, 'pred_period', 0, 'pred_period must be a whole number, 1 or more'),
+    (Plan, 'pred_len', 10_001, 'pred_len must be a whole number, at most 10000'),
     (Plan, 'prefix', '分开', 'prefix must be a list of texts'),
     (Plan, 'prefix', ['分开', 3], 'prefix must be a text'),
-    (Plan, 'save_every', -1, 'save_every must be 1 or more'),
+    (Plan, 'save_every', -1, 'save_every must be a whole number, 1 or more'),
 ]
 
 

@@ -1,5 +1,4 @@
-"""What stands around each command: its arguments, the streams, the signals, and the exit status."""
-import argparse
+"""What stands around each command: the streams, the signals, and the exit status."""
 import contextlib
 import io
 import os
@@ -9,30 +8,17 @@ import warnings
 
 from .._platform import start_is_over
 from ..beyond.stop import STOP_SIGNALS, StopSignals, stop_signals
-from .flags import Parser
 
 
-def parse_arguments(argv):
-    from . import look, take, train, write
-    parser = Parser(
-        prog='python -m rnn_scratch', description='A recurrent network from scratch that writes songs: train it, let '
-        'it write, look inside.', epilog='python -m rnn_scratch COMMAND --help tells more of each command.')
-    commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
-    for add in [train.add_train, write.add_write, look.add_trace, look.add_plot, look.add_show, take.add_export,
-                take.add_download, take.add_doctor]:
-        add(commands)
-    return parser.parse_args(argv, argparse.Namespace(argv=sys.argv[1:] if argv is None else argv))
-
-
-def main(argv=None):
-    """Run one command; a mistake is one sentence on standard error."""
+def run(parse_arguments):
+    """Run the command that the arguments name; a mistake is one sentence on standard error."""
     open_streams()
     status, lost, stop = 0, None, StopSignals(once=False)
     try:
         start_is_over()
         with stop_signals(stop), warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: note(message)
-            args = parse_arguments(argv)
+            args = parse_arguments()
             try:
                 args.run(args)
             except BaseException:
