@@ -69,6 +69,11 @@ def read_file(what, path, largest, wanted, check_head=None):
     return content
 
 
+def shown(path):
+    """A path as it is, unless it would break the line."""
+    return str(path) if str(path).isprintable() else repr(str(path))
+
+
 def kind_of(content):
     """What the first bytes say, such as 'a zip archive'; None where they say nothing."""
     return next((kind for start, kind in KINDS if content.startswith(start)), None)
