@@ -1,8 +1,7 @@
-"""Beyond the chapter: a file is written whole or not at all, and never in the place of another by mistake.
+"""Beyond the chapter: a file is written whole or not at all, and takes no other's place by mistake.
 
-    write_whole('songs.safetensors', content)                   # in the place of an older one, in one step
-    write_whole('training.png', content, is_new=True)           # or FileExistsError
-    write_whole(free_name('training.png'), content, is_new=True)    # training-2.png, where training.png is taken
+    write_whole('songs.safetensors', content)                       # in the place of an older one, in one step
+    write_whole(free_name('plot.png'), content, is_new=True)        # plot-2.png, where there is a plot.png
 """
 import contextlib
 import os
@@ -17,14 +16,14 @@ def write_whole(path, content, is_new=False):
 
     Put bytes into a file in one step: before it, the old file is there, after it, the new one.
 
-    The bytes go to a temporary file in the same folder (`.songs.safetensors-….tmp`), are read back and compared, and
-    then the file gets its name. A process that is killed at any moment, or a full disk, leaves what was there before;
-    at worst the temporary file stays. A hard link to the old file keeps the old bytes.
+    They go to a temporary file in the same folder (`.songs.safetensors-….tmp`), are read back and compared, and then
+    the file gets its name. If the process is killed or the disk is full, the old file stays as it was; at worst the
+    temporary file stays, too.
 
     Parameters
     ----------
     path : str or path
-        Its folder is made if there is none. A symbolic link stays one, if it leads to a file of the same folder.
+        Its folder is made if there is none. A symbolic link to a file of the same folder stays one.
     content : bytes
     is_new : bool
         Whether there must be no file of that name yet.
@@ -34,28 +33,25 @@ def write_whole(path, content, is_new=False):
     FileExistsError
         With `is_new`: there is one, or another program has made one in the meantime.
     OSError
-        The file cannot be written there; or the name is a symbolic link that leads to another folder.
+        The file cannot be written there, or the name is a symbolic link into another folder.
     """
-    path = Path(path)
+    named = Path(path)
     if is_new:
-        new_file(path)
-    named, path = path, path if is_new else followed(path)
+        new_file(named)
+    path = named if is_new else followed(named)
     temporary = path.with_name(f'.{path.name[:50]}-{uuid.uuid4().hex}.tmp')     # a name has 255 bytes at most
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, 'xb') as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            if temporary.read_bytes() != content:
-                raise OSError('other bytes came back than were written')
-            if is_new:
-                put_new(temporary, path)
-            else:
-                os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with open(temporary, 'xb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if temporary.read_bytes() != content:
+            raise OSError('other bytes came back than were written')
+        if is_new:
+            put_new(temporary, path)
+        else:
+            os.replace(temporary, path)     # of an older file with two names (a hard link) the other name keeps it
     except OSError as error:
         check_folders(named)
         if is_new:
@@ -63,8 +59,10 @@ def write_whole(path, content, is_new=False):
         kept = '' if is_new else ', and what was there before is still there'
         raise OSError(f'The file cannot be written to {shown(named)} ({error.strerror or error}){kept}: choose another '
                       'place, or make room there.') from error
-    # The name, too, is to outlive a power cut. Some disks refuse this for a folder; the file is in its place all the
-    # same.
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    # So that the name outlives a power cut. Some network disks refuse it, and the file is in its place all the same.
     with contextlib.suppress(OSError):
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -89,18 +87,18 @@ def put_new(temporary, path):
 
 
 def followed(path):
-    """The file that a symbolic link leads to. It must be in the folder that was named: nothing else is written to."""
-    if not path.is_symlink():
+    """The file that is to be written: of a symbolic link its target, which must be in the folder that was named."""
+    if not os.path.islink(path):
         return path
     target = Path(os.path.realpath(path))
     if target.parent != Path(os.path.realpath(path.parent)):
-        raise OSError(f'{shown(path)} is a link to {shown(target)}, in another folder, and nothing was written: give '
+        raise OSError(f'{shown(path)} is a link to {shown(target)}, in another folder, so nothing was written: give '
                       'the path of that file, or remove the link.')
     return target
 
 
 def new_file(path):
-    """Raise FileExistsError where the name is taken, and NotADirectoryError where no file can have it."""
+    """Whether a new file can have this name: else FileExistsError or NotADirectoryError."""
     path = Path(path)
     if os.path.lexists(path):       # a link that leads nowhere takes its name, too
         what = 'a folder' if path.is_dir() else 'a file'
@@ -109,7 +107,6 @@ def new_file(path):
 
 
 def check_folders(path):
-    """Raise NotADirectoryError where a file stands in the place of a folder."""
     for folder in path.parents:
         if os.path.lexists(folder) and not folder.is_dir():
             raise NotADirectoryError(f'{shown(path)} cannot be made, because {shown(folder)} is not a folder: choose '
@@ -123,6 +120,8 @@ def free_name(path):
 
         free_name('training.png')       # training.png, or training-2.png if there is a training.png
 
+    Another program may take the name before you do. Then the file is refused, and nothing is overwritten.
+
     Parameters
     ----------
     path : str or path
@@ -130,8 +129,6 @@ def free_name(path):
     Returns
     -------
     path
-        Another program may take the name before you do. Then `write_whole` with `is_new` refuses it, and nothing is
-        overwritten.
     """
     path = free = Path(path)
     number = 2
