@@ -109,11 +109,10 @@ class Checkpoint:
         must(not shapes or tuple(self.symbols) == tuple(shapes), 'symbols', self.symbols,
              f'{tuple(shapes)}, as the cell is {self.cell!r}')
         for (symbol, shape), param in zip(shapes.items(), self.params):
-            if param.shape != shape or param.dtype != np.float32:
-                raise ValueError(
-                    f'{symbol} has shape {param.shape} and numbers of {np.dtype(param.dtype)}, but '
-                    f'{len(self.idx_to_char)} characters and {self.num_hiddens} hidden units need {shape} and float32: '
-                    'take params, idx_to_char and num_hiddens from one training.')
+            must(param.shape == shape, f'{symbol}.shape', param.shape,
+                 f'{shape} for {len(self.idx_to_char)} characters and {self.num_hiddens} hidden units')
+            must(param.dtype == np.float32, f'{symbol}.dtype', np.dtype(param.dtype).name,
+                 "float32, as after astype('float32')")
 
     def __repr__(self):
         return (f'Checkpoint({self.cell}, {self.num_hiddens} hidden units, {len(self.idx_to_char)} characters, '
@@ -334,7 +333,8 @@ def load_checkpoint(path, ctx=None):
     except (safetensors.SafetensorError, ValueError, RecursionError) as error:
         refuse(path, error)
     except (KeyError, TypeError):
-        refuse(path, 'it is a safetensors file of another program, without vocabulary and settings')
+        refuse(path, 'it is a safetensors file of another program or an export, without vocabulary and '
+                     'settings')
     check_format(path, found)
     try:
         sha256 = entries.pop('sha256')
