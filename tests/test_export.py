@@ -265,7 +265,7 @@ def test_what_cannot_be_exported_is_refused(model, tmp_path, export, name):
     refused(path, r"b_q.dtype .* must be float32, .*astype\('float32'\), not 'float64'",
             params=[*model.params[:-1], model.params[-1].astype('float64')])
     refused(path, r'W_xh.shape .* 7 hidden units', num_hiddens=7)
-    refused(path, "symbols .* as the cell is 'lstm'", cell='lstm')
+    refused(path, "symbols .* for the cell 'lstm'", cell='lstm')
     refused(path, 'W_hh holds numbers that are not finite',
             params=[param * math.nan if i == 1 else param for i, param in enumerate(model.params)])
 

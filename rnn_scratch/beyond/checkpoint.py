@@ -93,7 +93,7 @@ class Checkpoint:
         must(is_random_state(self.random_state), 'random_state', self.random_state,
              'None, or what random.getstate() gives')
         engines = ['tutorial', 'fused'] if self.cell == 'rnn' else ['tutorial']
-        must(self.engine in engines, 'engine', self.engine, f'one of {engines}, as the cell is {self.cell!r}')
+        must(self.engine in engines, 'engine', self.engine, f'one of {engines} for the cell {self.cell!r}')
         must_each(is_perplexity, 'perplexities', self.perplexities, 'a number of 1 or more')
         must_each(is_perplexity, 'held_out', self.held_out, 'a number of 1 or more')
         must(len(self.held_out) <= self.epoch, 'held_out', self.held_out, f'at most {self.epoch} numbers, one an epoch')
@@ -104,10 +104,11 @@ class Checkpoint:
         must_each(is_name, 'symbols', self.symbols, 'a short text')
         must(len({*self.symbols}) == len(self.symbols), 'symbols', self.symbols, 'different names')
         must_each(lambda param: isinstance(param, nd.NDArray), 'params', self.params, 'an NDArray')
-        must(len(self.params) == len(self.symbols), 'params', self.params, f'as many arrays as {show(self.symbols)}')
+        must(len(self.params) == len(self.symbols), 'params', self.params,
+             f'{len(self.symbols)} arrays, {show(self.symbols)}')
         shapes = self.shapes() or {}
         must(not shapes or tuple(self.symbols) == tuple(shapes), 'symbols', self.symbols,
-             f'{tuple(shapes)}, as the cell is {self.cell!r}')
+             f'{tuple(shapes)} for the cell {self.cell!r}')
         for (symbol, shape), param in zip(shapes.items(), self.params):
             must(param.shape == shape, f'{symbol}.shape', param.shape,
                  f'{shape} for {len(self.idx_to_char)} characters and {self.num_hiddens} hidden units')
@@ -120,11 +121,8 @@ class Checkpoint:
 
     def shapes(self):
         """The shape that each array must have, by its symbol; None for a cell of your own."""
-        vocab_size = len(self.idx_to_char)
-        if self.cell not in CELLS:
-            return None
-        return {symbol: shape_of(symbol, vocab_size, self.num_hiddens, vocab_size)
-                for symbol in CELLS[self.cell].symbols}
+        vocab_size, cell = len(self.idx_to_char), CELLS.get(self.cell)
+        return cell and {symbol: shape_of(symbol, vocab_size, self.num_hiddens, vocab_size) for symbol in cell.symbols}
 
     @property
     def epoch(self):
@@ -181,7 +179,7 @@ def is_perplexity(value):
 
 
 def is_random_state(value):
-    """Whether `random.setstate` takes it. 3 is its form since Python 3.2; with an older one, it could be kept busy."""
+    """Whether `random.setstate` takes it. Only the form 3, today's: of an older one it computes with the content."""
     try:
         return value is None or value[0] == 3 and random.Random().setstate(value) is None
     except (TypeError, ValueError, LookupError, OverflowError):
@@ -220,21 +218,14 @@ def save_checkpoint(path, checkpoint):
         raise ValueError(f'The settings of the checkpoint are {show(checkpoint.settings)}, and JSON cannot write that '
                          f'({error}): use numbers, texts, lists and dictionaries only.') from error
     entries = {
-        'format': FORMAT,
-        'epoch': checkpoint.epoch,
-        'cell': checkpoint.cell,
-        'engine': checkpoint.engine,
-        'num_hiddens': int(checkpoint.num_hiddens),
-        'vocab_size': len(checkpoint.idx_to_char),
-        'symbols': list(checkpoint.symbols),
-        'settings': checkpoint.settings,
+        'format': FORMAT, 'epoch': checkpoint.epoch, 'cell': checkpoint.cell, 'engine': checkpoint.engine,
+        'num_hiddens': int(checkpoint.num_hiddens), 'vocab_size': len(checkpoint.idx_to_char),
+        'symbols': list(checkpoint.symbols), 'settings': checkpoint.settings,
         'versions': {'python': platform.python_version(), 'mxnet': mx.__version__, 'numpy': np.__version__,
                      'rnn_scratch': __version__},
         'perplexities': [number_to_json(p) for p in checkpoint.perplexities],
         'held_out': [number_to_json(p) for p in checkpoint.held_out],
-        'idx_to_char': checkpoint.idx_to_char,
-        'random_state': checkpoint.random_state,
-    }
+        'idx_to_char': checkpoint.idx_to_char, 'random_state': checkpoint.random_state}
     entries['sha256'] = checksum(entries, arrays)
     content = safetensors.numpy.save(arrays, {'rnn_scratch': to_json(entries)})
     size, header = len(content), header_length(content)
@@ -273,13 +264,9 @@ def checksum(entries, arrays):
 
 
 def to_json(entries):
-    """写成 JSON，字符原样保留，人也读得懂。
-
-    JSON with the characters as they are, so that a person can read the vocabulary.
-
-    But for half a surrogate pair, which UTF-8 does not have: the path of a corpus has one where its name is not UTF-8.
-    """
+    """JSON with the characters as they are, so that a person can read the vocabulary."""
     text = json.dumps(entries, ensure_ascii=False, allow_nan=False)
+    # UTF-8 has no half of a surrogate pair; the path of a corpus has one where its name is not UTF-8.
     return re.sub('[\ud800-\udfff]', lambda half: f'\\u{ord(half.group()):04x}', text)
 
 
@@ -369,11 +356,11 @@ def check_head(path, head, size):
     if path.suffix in ('.json', '.params'):
         raise ValueError(f'{_files.shown(path)} looks like one of the two files of a checkpoint of rnn_scratch 0.1, '
                          'which are not read any more: train the model again, or write with it in version 0.1.')
-    path, length = _files.shown(path), header_length(head)
+    path, length, kind = _files.shown(path), header_length(head), _files.kind_of(head)
+    if size == 0:
+        refuse(path, 'it is empty')
     if head[8:9] != b'{' or length > size - 8:
-        kind = _files.kind_of(head)
-        refuse(path, 'it is empty' if size == 0 else f'it is {kind}' if kind else
-               'it does not begin like one, or is cut off')
+        refuse(path, f'it is {kind}' if kind else 'it does not begin like one, or is cut off')
     if length > LARGEST_HEADER:
         raise ValueError(f'The header of the checkpoint {path} has {length:,} bytes by its own account, and at most '
                          f'{LARGEST_HEADER:,} are read: give a file that save_checkpoint wrote.')

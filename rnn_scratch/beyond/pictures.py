@@ -70,13 +70,12 @@ def plot_training(checkpoints, path):
     """
     path = new_picture(path)
     if not isinstance(checkpoints, (list, tuple)) or not all(
-            isinstance(run, (list, tuple)) and len(run) == 2 and isinstance(run[0], str) for run in checkpoints):
+            isinstance(run, (list, tuple)) and len(run) == 2 and isinstance(run[0], str)
+            and isinstance(run[1], Checkpoint) for run in checkpoints):
         raise TypeError(f'checkpoints must be a list of pairs (name, Checkpoint), not {show(checkpoints)}: load a file '
                         "with load_checkpoint, and write [('songs', checkpoint)].")
     if not checkpoints:
         raise ValueError('There is no run to draw: give at least one (name, Checkpoint).')
-    for _, checkpoint in checkpoints:
-        check_loaded(checkpoint)
     save(training_figure(checkpoints), path)
 
 
@@ -118,7 +117,8 @@ def plot_hidden_units(checkpoint, path, text=None, num_units=40):
         No font on this machine has all the characters: their indices in the vocabulary are shown instead.
     """
     path = new_picture(path)
-    check_loaded(checkpoint)
+    if not isinstance(checkpoint, Checkpoint):
+        raise TypeError(f'A picture is drawn of a Checkpoint, not of {show(checkpoint)}: load it with load_checkpoint.')
     _checks.parameters(checkpoint.params)
     text = line_for(checkpoint, text)
     _checks.whole(1, num_units=num_units)
@@ -127,11 +127,6 @@ def plot_hidden_units(checkpoint, path, text=None, num_units=40):
         raise ValueError(f'num_units, the number of hidden units to show, must be from 1 to {most} for a line of '
                          f'{len(text)} characters, not {num_units}.')
     save(hidden_units_figure(checkpoint, text, num_units), path)
-
-
-def check_loaded(checkpoint):
-    if not isinstance(checkpoint, Checkpoint):
-        raise TypeError(f'A picture is drawn of a Checkpoint, not of {show(checkpoint)}: load it with load_checkpoint.')
 
 
 # Perplexity by epoch
