@@ -6,14 +6,18 @@ import json
 import math
 import os
 import random
-import re
+import stat
 import struct
 import subprocess
 import sys
+import time
 import zipfile
+from pathlib import Path
 
 import rnn_scratch as d2l
 from rnn_scratch.beyond import checkpoint as module
+from rnn_scratch.beyond import files
+from rnn_scratch.beyond.cells import CELLS, shape_of
 from rnn_scratch.beyond.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 import mxnet as mx
@@ -113,12 +117,92 @@ def test_the_same_model_gives_the_same_bytes(checkpoint, path):
     assert path.read_bytes() == first
 
 
-def test_a_symbolic_link_stays_one(checkpoint, path):
+def test_a_file_of_version_0_2_is_loaded():
+    """The format is the same ever since. `tests/saved_by_0.2.safetensors` was saved by that version."""
+    loaded = load_checkpoint(Path(__file__).with_name('saved_by_0.2.safetensors'))
+    assert (loaded.cell, loaded.engine, loaded.num_hiddens, loaded.idx_to_char) == ('lstm', 'tutorial', 2, [*'分开"'])
+    assert (loaded.perplexities, loaded.held_out) == ([9.5, math.inf, 1.25], [12.5])
+    assert loaded.settings == {'lr': 100.0, 'theta': None, 'corpus': '歌.txt'}
+    assert loaded.random_state == (3, (*range(624), 7), None)
+    assert loaded.symbols == CELLS['lstm'].symbols and loaded.versions['mxnet'] == '1.9.1'
+    for i, (symbol, param) in enumerate(zip(loaded.symbols, loaded.params)):
+        shape = shape_of(symbol, 3, 2, 3)       # the array number i has i, i + 1/8, i + 2/8 and so on
+        np.testing.assert_array_equal(param.asnumpy(), i + np.arange(math.prod(shape)).reshape(shape) / 8)
+
+
+def test_a_link_within_the_folder_stays_one(checkpoint, path):
     path.parent.mkdir()
     link = path.with_name('link.safetensors')
     link.symlink_to(path.name)
-    save_checkpoint(link, checkpoint)
-    assert link.is_symlink() and load_checkpoint(path).epoch == 2
+    for _ in range(2):      # at first it leads nowhere
+        save_checkpoint(link, checkpoint)
+        assert link.is_symlink() and load_checkpoint(path).epoch == 2
+
+
+def test_a_link_out_of_the_folder_is_refused(checkpoint, path, tmp_path):
+    """Somebody may have put it there, in a folder that others can write to."""
+    outside = tmp_path / 'letter.txt'
+    outside.write_text('mine')
+    path.parent.mkdir()
+    for target in [outside, '../letter.txt', tmp_path / 'nowhere', '../folder/../letter.txt']:
+        path.symlink_to(target)
+        with pytest.raises(OSError, match=f'{path} is a link to .*, in another folder, so nothing was written: give'):
+            save_checkpoint(path, checkpoint)
+        path.unlink()
+    assert outside.read_text() == 'mine' and sorted(tmp_path.rglob('*')) == [path.parent, outside]
+
+
+def test_a_folder_may_be_a_link(checkpoint, tmp_path):
+    """To a larger disk, for instance."""
+    (tmp_path / 'disk').mkdir()
+    (tmp_path / 'runs').symlink_to('disk')
+    save_checkpoint(tmp_path / 'runs/songs.safetensors', checkpoint)
+    assert load_checkpoint(tmp_path / 'disk/songs.safetensors').epoch == 2
+
+
+def test_another_name_of_the_old_file_keeps_the_old_bytes(checkpoint, path, tmp_path):
+    path.parent.mkdir()
+    path.write_text('mine')
+    os.link(path, tmp_path / 'other name')
+    save_checkpoint(path, checkpoint)
+    assert (tmp_path / 'other name').read_text() == 'mine' and load_checkpoint(path).epoch == 2
+
+
+@pytest.mark.parametrize('function', ['open', 'fsync'])
+def test_a_disk_that_cannot_sync_a_folder_is_no_error(checkpoint, path, monkeypatch, function):
+    """FUSE, CIFS and 9p may refuse it; the file is in its place by then."""
+    original = getattr(os, function)
+
+    def refuse(place, *arguments):
+        mode = os.fstat(place).st_mode if isinstance(place, int) else os.stat(place).st_mode
+        if stat.S_ISDIR(mode):
+            raise OSError(22, 'Invalid argument')
+        return original(place, *arguments)
+
+    save_checkpoint(path, checkpoint)
+    checkpoint.perplexities.append(1.5)
+    open_files = len(os.listdir('/proc/self/fd'))
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, function, refuse)
+        save_checkpoint(path, checkpoint)
+    assert load_checkpoint(path).epoch == 3 and os.listdir(path.parent) == [path.name]
+    assert len(os.listdir('/proc/self/fd')) == open_files
+
+
+def test_a_name_may_be_as_long_as_the_disk_allows(checkpoint, path):
+    """The name of the temporary file is no longer than that."""
+    long = path.with_name('歌' * 81 + '.safetensors')       # 255 bytes
+    save_checkpoint(long, checkpoint)
+    assert load_checkpoint(long).epoch == 2
+    with pytest.raises(OSError, match=r'cannot be written to .* \(File name too long\)'):
+        save_checkpoint(path.with_name('歌' * 82 + '.safetensors'), checkpoint)
+    assert os.listdir(path.parent) == [long.name]
+
+
+def test_a_file_is_no_folder(checkpoint, tmp_path):
+    (tmp_path / 'file').write_text('mine')
+    with pytest.raises(NotADirectoryError, match='songs.safetensors cannot be made, because .*file is not a folder: '):
+        save_checkpoint(tmp_path / 'file/songs.safetensors', checkpoint)
 
 
 def fail(*arguments):
@@ -141,9 +225,9 @@ def test_a_failed_save_leaves_the_old_one(checkpoint, path, monkeypatch, breakag
         if breakage == 'write':     # a limit of the process stands in for a full disk: the last bytes do not fit
             return failing_write(checkpoint, path, before)
         if breakage == 'other bytes':
-            monkeypatch.setattr(module.Path, 'read_bytes', lambda self: b'')
+            monkeypatch.setattr(files.Path, 'read_bytes', lambda self: b'')
         else:
-            monkeypatch.setattr(module.os, breakage, fail)
+            monkeypatch.setattr(files.os, breakage, fail)
     with pytest.raises((ValueError, OSError), match=message):
         save_checkpoint(path, checkpoint)
     monkeypatch.undo()
@@ -208,140 +292,159 @@ def edited(path, change, sha256=...):
     safetensors.numpy.save_file(arrays, path, {'rnn_scratch': json.dumps(entries)})
 
 
-HUGE = 10 ** 400
-VALUES = [None, True, 0, -1, 0.5, 2.0, math.nan, math.inf, -math.inf, HUGE, '', 'nonsense', 'line\nbreak', 'x' * 1000,
-          [], [[]], [[[1]]], [None], [True], [-5], [math.nan], [0.25], ['ab'], [''], ['\ud800'], ['a', 'a'], {},
-          {'a': 1}, {'a': {'b': []}}]
-# Which of these an entry may have: of no perplexities the message names epoch.
-SOUND = {
-    'cell': ['nonsense'], 'symbols': [['ab']], 'settings': [{}, {'a': 1}, {'a': {'b': []}}], 'versions': [{}],
-    'perplexities': [[]], 'held_out': [[]], 'random_state': [None],
-}
+NEEDED = 'None, or what random.getstate.. gives'
+WRONG = [
+    ('cell', None, 'cell of a checkpoint must be a short text, not None'),
+    ('cell', 'a\nb', r"cell of a checkpoint must be a short text, not 'a\\nb'"),
+    ('cell', ['rnn'], r"cell of a checkpoint must be a short text, not \['rnn'\]"),
+    ('cell', 'x' * 1000, "cell of a checkpoint must be a short text, not 'xxx"),
+    ('cell', 'gru', r"engine of a checkpoint must be one of \['tutorial'\] for the cell 'gru', not 'fused'"),
+    ('engine', 'fast', r"engine of a checkpoint must be one of \['tutorial', 'fused'\] for .* 'rnn', not 'fast'"),
+    ('engine', ['fused'], 'engine of a checkpoint must be one of'),
+    ('num_hiddens', '3', "num_hiddens must be a whole number, 1 or more, not '3'"),
+    ('num_hiddens', 3.0, 'num_hiddens must be a whole number, 1 or more, not 3.0'),
+    ('num_hiddens', True, 'num_hiddens must be a whole number, 1 or more, not True'),
+    ('num_hiddens', 0, 'num_hiddens must be 1 or more, not 0'),
+    ('num_hiddens', 10 ** 20, 'num_hiddens must be at most 2147483647, not 1000'),
+    ('num_hiddens', 5, r'W_xh.shape of a checkpoint must be \(4, 5\) for 4 characters and 5 hidden units, not'),
+    ('settings', None, 'settings of a checkpoint must be a dictionary, not None'),
+    ('settings', ['lr'], 'settings of a checkpoint must be a dictionary'),
+    ('versions', '1.9.1', "versions of a checkpoint must be a dictionary, not '1.9.1'"),
+    ('perplexities', [9.5, 5.5, -5], r'perplexities\[2\] of a checkpoint must be a number of 1 or more, not -5'),
+    ('perplexities', [0.5], r'perplexities\[0\] of a checkpoint must be a number of 1 or more, not 0.5'),
+    ('held_out', [0.5], r'held_out\[0\] of a checkpoint must be a number of 1 or more, not 0.5'),
+    ('held_out', [1.5] * 3, r'held_out of a checkpoint must be at most 2 numbers, one an epoch, not \[1.5, 1.5, 1.5\]'),
+    ('idx_to_char', 'abcd', "idx_to_char of a checkpoint must be a list, not 'abcd'"),
+    ('idx_to_char', ['a', 'b', 'cd', 'e'], r"idx_to_char\[2\] of a checkpoint must be a single character, not 'cd'"),
+    ('idx_to_char', ['a', 'b', '', 'e'], r"idx_to_char\[2\] of a checkpoint must be a single character, not ''"),
+    ('idx_to_char', ['a', 'b', 5, 'e'], r'idx_to_char\[2\] of a checkpoint must be a single character, not 5'),
+    ('idx_to_char', ['a', 'b', '\ud800', 'e'], r"idx_to_char\[2\] of a checkpoint must be .*, not '\\ud800'"),
+    ('idx_to_char', ['a', 'b', 'c', 'c'], 'idx_to_char of a checkpoint must be different characters, not'),
+    ('idx_to_char', ['a', 'b', 'c'], r'W_xh.shape of a checkpoint must be \(3, 3\) for 3 characters and 3 hidden'),
+    ('idx_to_char', [], r'W_xh.shape of a checkpoint must be \(0, 3\)'),
+    ('random_state', 5, f'random_state of a checkpoint must be {NEEDED}, not 5'),
+    ('random_state', (), f'random_state of a checkpoint must be {NEEDED}'),
+    ('random_state', {'a': 1, 'b': 2, 'c': 3}, f'random_state of a checkpoint must be {NEEDED}'),
+    ('random_state', (3, (1, 2), None), f'random_state of a checkpoint must be {NEEDED}'),
+    ('random_state', (3, (2 ** 99,) * 625, None), f'random_state of a checkpoint must be {NEEDED}'),
+    ('random_state', (3, (-1,) * 625, None), f'random_state of a checkpoint must be {NEEDED}'),
+    ('random_state', (3, (0.5,) * 625, None), f'random_state of a checkpoint must be {NEEDED}'),
+    ('random_state', (3, (625,) * 625, None), f'random_state of a checkpoint must be {NEEDED}'),
+    # Of an older form Python would compute '%999999999d' % 2 ** 32, a text of a gigabyte.
+    ('random_state', (2, ('%999999999d',) * 625, None), f'random_state of a checkpoint must be {NEEDED}'),
+]
+IN_PYTHON = [
+    ('perplexities', [math.nan], r'perplexities\[0\] of a checkpoint must be a number of 1 or more, not nan'),
+    ('perplexities', ['9.5'], r"perplexities\[0\] of a checkpoint must be a number of 1 or more, not '9.5'"),
+    ('perplexities', 9.5, 'perplexities of a checkpoint must be a list, not 9.5'),
+    ('symbols', ('a', 'b', 'c', 'd', 'e'), r"symbols of a checkpoint must be \('W_xh', .* for the cell 'rnn', not"),
+    ('symbols', ('a', 'b', 'c', 'd', 'd'), 'symbols of a checkpoint must be different names'),
+    ('symbols', ('W_xh', 'W_hh', 5, 'W_hq', 'b_q'), r'symbols\[2\] of a checkpoint must be a short text, not 5'),
+    ('symbols', ('W_xh', 'W_hh'), 'params of a checkpoint must be 2 arrays, .*, not a list of 5 arrays'),
+    ('params', None, 'params of a checkpoint must be a list, not None'),
+    ('params', [], r"params of a checkpoint must be 5 arrays, \('W_xh', .*, not \[\]"),
+    ('params', [np.ones(3)] * 5, r'params\[0\] of a checkpoint must be an NDArray, not an array of shape \(3,\)'),
+    ('params', d2l.get_params(4, 3, 4, mx.cpu())[:4], 'params of a checkpoint must be 5 .* a list of 4 arrays'),
+    ('params', [param.astype('float64') for param in d2l.get_params(4, 3, 4, mx.cpu())],
+     r"W_xh.dtype of a checkpoint must be float32, as after astype\('float32'\), not 'float64'"),
+]
 
 
-def shown(value):
-    """How a message shows a value: a number of hundreds of digits as infinite, and of a long text its beginning."""
-    return 'inf' if value == HUGE else repr(value[:30])[:-1] if isinstance(value, str) else repr(value)
-
-
-NAMES = ['cell', 'engine', 'num_hiddens', 'vocab_size', 'epoch', 'symbols', 'settings', 'versions', 'perplexities',
-         'held_out', 'idx_to_char', 'random_state', 'sha256']
-CASES = [(name, value) for name in NAMES for value in VALUES if value not in SOUND.get(name, [])]
-
-
-@pytest.mark.parametrize('name, value', CASES, ids=[f'{name}-{i}' for i, (name, _) in enumerate(CASES)])
-def test_a_wrong_entry_is_named_with_its_value(checkpoint, path, name, value):
-    save_checkpoint(path, checkpoint)
-    edited(path, lambda entries, arrays: entries.update({name: value}), sha256=value if name == 'sha256' else '0' * 64)
-    with pytest.raises(ValueError) as caught:
-        load_checkpoint(path)
-    message = str(caught.value)
-    assert re.match(rf'{name}(\[\d\])? of the checkpoint {re.escape(str(path))} is ', message), message
-    assert shown(value[-1] if f'{name}[' in message else value) in message
-
-
-@pytest.mark.parametrize('name', NAMES[:-1])
-def test_a_missing_entry_is_named(checkpoint, path, name):
-    save_checkpoint(path, checkpoint)
-    edited(path, lambda entries, arrays: entries.pop(name), sha256='0' * 64)
-    with pytest.raises(ValueError, match=f'^{name} of the checkpoint .* is missing, and must be '):
-        load_checkpoint(path)
+@pytest.mark.parametrize('name, value, message', WRONG + IN_PYTHON, ids=str)
+def test_a_checkpoint_checks_itself(checkpoint, path, name, value, message):
+    """When it is made, and once more when it is saved, as it may have been changed."""
+    with pytest.raises((TypeError, ValueError), match=f'^{message}') as caught:
+        dataclasses.replace(checkpoint, **{name: value})
+    assert '\n' not in str(caught.value) and str(caught.value).endswith('.')
+    setattr(checkpoint, name, value)
+    with pytest.raises(type(caught.value), match=f'^{message}'):
+        save_checkpoint(path, checkpoint)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize('name, value, message', [
-    ('idx_to_char', ['a', 'b', 'c', 'c'], r"^idx_to_char\[3\] .* is 'c', and must be different"),
-    ('idx_to_char', ['a', 'b', 'cd', 'e'], r"^idx_to_char\[2\] .* is 'cd', and must be a single character"),
-    ('vocab_size', 5, '^vocab_size .* is 5, and must be 4, the number of characters'),
-    ('num_hiddens', 5, r'W_xh .*\(4, 3\).* 5 hidden units need \(4, 5\)'),
-    ('symbols', ['W_xh', 'W_hh', 'b_h', 'W_hq', 'bias'], "its metadata names .*'bias'"),
-    ('perplexities', [9.5, 5.5, -5], r'^perplexities\[2\] .* is -5, and must be a number of 1 or more'),
-    ('perplexities', [9.5, HUGE], r'^perplexities\[1\] .* is inf'),
-    ('epoch', 99, '^epoch .* is 99, and must be 2, the number of perplexities'),
-    ('held_out', [1.5, 1.5, 1.5], r'^held_out .* is \[1.5, 1.5, 1.5\], and must be no longer than the 2'),
-    ('cell', 'gru', "^engine .* is 'fused', and must be 'tutorial' for the cell 'gru'"),
-    ('random_state', [3, [1, 2], None], r'^random_state .* is \[3, \[1, 2\], None\]'),
-    ('random_state', [3, [2 ** 32] * 625, None], r'^random_state .* is \[3, \[4294967296, '),
-    ('random_state', [3, [625] * 625, None], r'^random_state .* is \[3, \[625, '),
-    ('random_state', [3, [5] * 625, 'gauss'], r"^random_state .* 'gauss'\]"),
-    ('settings', {'unigram_perplexity': [1]}, r"^settings\['unigram_perplexity'\] .* is \[1\]"),
-    ('settings', {'lr': math.nan}, r"^settings\['lr'\] .* is nan"),
-    ('versions', {'mxnet': '1.9.1\n'}, r"^versions .* is \{'mxnet': '1.9.1\\n'\}"),
-])
-def test_an_entry_that_does_not_fit_the_others_is_named(checkpoint, path, name, value, message):
+    *WRONG,
+    ('perplexities', [None], 'NoneType'), ('perplexities', 5, "'int' object is not iterable"),
+    ('perplexities', ['nan'], r'perplexities\[0\] of a checkpoint must be a number of 1 or more, not nan'),
+], ids=str)
+def test_a_crafted_file_is_refused_in_one_sentence(checkpoint, path, name, value, message):
+    """Its checksum fits, but no checkpoint can be made of it."""
     save_checkpoint(path, checkpoint)
-    edited(path, lambda entries, arrays: entries.update({name: value}), sha256='0' * 64)
+    edited(path, lambda entries, arrays: entries.update({name: value}))
+    with pytest.raises(ValueError, match=rf'^{path} is not a checkpoint of rnn_scratch, or it is damaged \(') as caught:
+        load_checkpoint(path)
+    sentence = str(caught.value)
+    assert '\n' not in sentence and sentence.endswith('): give a file that save_checkpoint wrote.')
+    if not name.startswith('random_state'):         # JSON has no tuples, so that it is shown with other brackets
+        with pytest.raises(ValueError, match=message[:150].rsplit(', as')[0].rsplit(' not ')[0]):
+            load_checkpoint(path)
+
+
+@pytest.mark.parametrize('name', ['cell', 'engine', 'num_hiddens', 'symbols', 'settings', 'versions', 'perplexities',
+                                  'held_out', 'idx_to_char', 'random_state', 'format', 'sha256'])
+def test_a_missing_entry_is_named(checkpoint, path, name):
+    save_checkpoint(path, checkpoint)
+    if name in ('symbols', 'sha256'):       # without them there is no checksum
+        edited(path, lambda entries, arrays: entries.pop(name, None), sha256=None)
+        message = 'is damaged'
+    else:
+        edited(path, lambda entries, arrays: entries.pop(name))
+        message = 'another program or an export' if name == 'format' else f"damaged \\('{name}' is missing\\)"
     with pytest.raises(ValueError, match=message):
         load_checkpoint(path)
 
 
-OF_A_RUN = {'sampling': 'random', 'corpus': None, 'num_chars': 0, 'holdout': 0.1, 'hidden': 3, 'num_steps': 2,
-            'batch_size': 1, 'lr': 100.0, 'theta': None, 'seed': 0, 'corpus_sha256': '0' * 64,
-            'unigram_perplexity': 2.0}
-
-
-@pytest.fixture
-def of_a_run(checkpoint):
-    """As `python -m rnn_scratch train` saves it: with all its settings, and a vocabulary in order."""
-    return dataclasses.replace(checkpoint, settings=OF_A_RUN, idx_to_char=sorted(checkpoint.idx_to_char))
-
-
-WRONG_SETTINGS = {
-    'sampling': [None, 'consecutive!', ['random'], 1],
-    'corpus': ['', 'a\0b', 5, ['a.txt'], False],
-    'num_chars': [None, -1, 2.5, '10', math.nan, HUGE],
-    'holdout': [None, -0.1, 1, 1.5, math.nan, '0.1', math.inf],
-    'hidden': [None, 0, -3, 4, '3', 3.0, math.nan, HUGE],
-    'num_steps': [None, 0, -1, 2.5, '2', math.nan, HUGE],
-    'batch_size': [None, 0, -1, 2.5, '2', math.nan, HUGE],
-    'lr': [None, 0, -1, '100', math.nan, math.inf, HUGE, [100]],
-    'theta': [0, -1, '0.01', math.nan, math.inf, [0.01]],
-    'seed': [None, 0.5, '0', math.nan, HUGE, [0]],
-    'corpus_sha256': [None, '', 'F' * 64, '0' * 63, 5],
-    'unigram_perplexity': [None, 0.5, -1, 'nan', math.nan, [2.0], {}],
-}
-CASES = [(name, value) for name, values in WRONG_SETTINGS.items() for value in values]
-
-
-@pytest.mark.parametrize('name, value', CASES, ids=[f'{name}-{i}' for i, (name, _) in enumerate(CASES)])
-def test_a_wrong_setting_of_a_run_is_named_with_its_value(of_a_run, path, name, value):
-    save_checkpoint(path, of_a_run)
-    assert load_checkpoint(path).settings == OF_A_RUN
-    edited(path, lambda entries, arrays: entries['settings'].update({name: value}), sha256='0' * 64)
-    with pytest.raises(ValueError, match=rf"^settings\['{name}'\] of the checkpoint .* is ") as caught:
-        load_checkpoint(path)
-    assert f'is {shown(value)}' in str(caught.value)
-
-
-@pytest.mark.parametrize('name', sorted({*WRONG_SETTINGS} - {'corpus_sha256', 'unigram_perplexity'}))
-def test_a_missing_setting_of_a_run_is_named(of_a_run, path, name):
-    save_checkpoint(path, of_a_run)
-    edited(path, lambda entries, arrays: entries['settings'].pop(name))
-    with pytest.raises(ValueError, match=rf"^settings\['{name}'\] of the checkpoint .* is missing"):
-        load_checkpoint(path)
-
-
-def test_the_vocabulary_of_a_run_in_another_order_is_refused(of_a_run, path):
-    """Another order would pick other characters in silence. A vocabulary of one's own may have any order."""
-    save_checkpoint(path, of_a_run)
-    edited(path, lambda entries, arrays: entries.update(idx_to_char=[' ', '"', '开', '分']))
-    with pytest.raises(ValueError, match="has '开' before '分'"):
-        load_checkpoint(path)
-
-
-@pytest.mark.parametrize('field, value, message', [
-    ('perplexities', [math.nan], r"^perplexities\[0\] .* is 'nan'"),
-    ('perplexities', [0.5, 2.0], r'^perplexities\[0\] .* is 0.5'),
-    ('idx_to_char', ['a', 'b', 'cd', 'e'], r"^idx_to_char\[2\] .* is 'cd'"),
-    ('idx_to_char', ['a', 'b', '\ud800', 'e'], r"^idx_to_char\[2\] .* is '\\ud800'"),
-    ('random_state', (3, (1, 2), None), '^random_state '),
-    ('cell', 'a\nb', r"^cell .* is 'a\\nb'"),
-    ('num_hiddens', np.int64(3), '^num_hiddens .* is 3, and JSON cannot write that'),
-    ('settings', {'lr': math.inf}, "^settings .* is {'lr': inf}, and JSON cannot write that"),
+@pytest.mark.parametrize('change', [
+    lambda entries, arrays: entries.update(symbols=['W_xh', 'W_hh', 'b_h', 'W_hq', 'bias']),
+    lambda entries, arrays: arrays.pop('b_q'),
+    lambda entries, arrays: entries.update(symbols=None),
+    lambda entries, arrays: entries.update(settings={'lr': math.nan}),
+    lambda entries, arrays: entries.update(epoch=10 ** 400),
 ])
-def test_what_would_not_load_is_refused_when_it_is_saved(checkpoint, path, field, value, message):
-    with pytest.raises(ValueError, match=message):
-        save_checkpoint(path, dataclasses.replace(checkpoint, **{field: value}))
+def test_what_has_no_checksum_is_damaged(checkpoint, path, change):
+    save_checkpoint(path, checkpoint)
+    edited(path, change, sha256='0' * 64)
+    with pytest.raises(ValueError, match='is damaged, since its content does not have the checksum'):
+        load_checkpoint(path)
+
+
+def test_an_array_without_a_symbol_is_not_of_this_file(checkpoint, path):
+    """The checksum does not know it."""
+    save_checkpoint(path, checkpoint)
+    edited(path, lambda entries, arrays: arrays.update(more=np.ones(3, 'float32')))
+    with pytest.raises(ValueError, match='is damaged'):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize('settings', [{'lr': math.inf}, {'seed': 10 ** 400}, {'f': fail}, {'a': {1, 2}}], ids=str)
+def test_settings_that_json_cannot_write_are_refused_when_it_is_saved(checkpoint, path, settings):
+    with pytest.raises(ValueError, match='^The settings of the checkpoint are .*, and JSON cannot write that'):
+        save_checkpoint(path, dataclasses.replace(checkpoint, settings=settings))
     assert not path.exists()
+
+
+def test_numbers_of_numpy_are_taken(checkpoint, path):
+    save_checkpoint(path, dataclasses.replace(checkpoint, num_hiddens=np.int64(3), held_out=[np.float32(2.5)]))
+    loaded = load_checkpoint(path)
+    assert (loaded.num_hiddens, loaded.held_out) == (3, [2.5]) and type(loaded.num_hiddens) is int
+
+
+def test_two_checkpoints_are_equal_if_they_are_the_same_object(checkpoint):
+    """An array has no truth value, so that `==` of two lists of arrays would raise an error of NumPy or MXNet."""
+    other = dataclasses.replace(checkpoint)
+    assert checkpoint == checkpoint and checkpoint != other and checkpoint in [other, checkpoint]
+
+
+def test_a_checkpoint_is_checked_in_no_time(checkpoint):
+    """A run makes one an epoch. Reading the arrays on another device would take longer."""
+    params = d2l.get_params(1027, 256, 1027, mx.cpu())
+    vocabulary = [chr(0x4e00 + i) for i in range(1027)]
+    seconds = []
+    for _ in range(20):
+        began = time.perf_counter()
+        Checkpoint(params, [2.0] * 250, vocabulary, 256, random_state=random.getstate())
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 0.005
 
 
 def test_a_path_that_is_no_utf_8_is_a_setting_like_another(checkpoint, path):
@@ -352,18 +455,21 @@ def test_a_path_that_is_no_utf_8_is_a_setting_like_another(checkpoint, path):
 
 @pytest.mark.parametrize('name, array, message', [
     ('W_hh', np.zeros((0, 3), 'float32'), r'W_hh .* shape \(0, 3\)'),
-    ('W_hh', np.zeros((3, 2), 'float32'), r'W_hh .* \(3, 2\).* need \(3, 3\)'),
+    ('W_hh', np.zeros((3, 2), 'float32'), r'W_hh.shape .* must be \(3, 3\) .*, not \(3, 2\)'),
     ('W_hh', np.zeros((), 'float32'), r'W_hh .* shape \(\)'),
-    ('W_hh', np.zeros((3, 3), 'float64'), r'W_hh .* type float64.* float32'),
-    ('W_hh', np.zeros((3, 3), 'int32'), r'W_hh .* type int32.* float32'),
+    ('W_hh', np.zeros((3, 3), 'float64'), "W_hh.dtype .* must be float32, .* not 'float64'"),
+    ('W_hh', np.zeros((3, 3), 'int32'), 'W_hh .* numbers of int32'),
+    ('W_hh', np.zeros((3, 3), 'bool'), 'W_hh .* numbers of bool'),
+    ('W_hh', np.zeros((3, 3), 'uint16'), 'W_hh .* numbers of uint16'),
     ('W_hh', np.full((3, 3), np.nan, 'float32'), r'W_hh .* not finite, such as nan'),
     ('b_q', np.full(4, -np.inf, 'float32'), r'b_q .* not finite, such as -inf'),
 ])
 def test_arrays_that_do_not_fit_are_named(checkpoint, path, name, array, message):
     save_checkpoint(path, checkpoint)
     edited(path, lambda entries, arrays: arrays.update({name: array}))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         load_checkpoint(path)
+    assert str(path) in str(caught.value)
 
 
 def test_a_changed_file_is_noticed(checkpoint, path):
@@ -498,17 +604,11 @@ def test_a_number_of_a_million_digits_is_refused_at_once(checkpoint, path):
         arrays = {name: file.get_tensor(name) for name in file.keys()}
         text = file.metadata()['rnn_scratch']
     safetensors.numpy.save_file(arrays, path, {'rnn_scratch': text.replace('"epoch": 2', f'"epoch": {"9" * 10 ** 6}')})
-    with pytest.raises(ValueError, match='^epoch .* is inf'):
+    with pytest.raises(ValueError, match='is damaged'):
         load_checkpoint(path)
 
 
-def test_bad_names_and_shapes_are_refused(checkpoint, path):
+def test_another_ending_is_refused(checkpoint, path):
     with pytest.raises(ValueError, match='ends in .safetensors'):
         save_checkpoint(path.with_suffix('.txt'), checkpoint)
-    with pytest.raises(ValueError, match=r'W_xh of .* need \(4, 7\)'):
-        save_checkpoint(path, dataclasses.replace(checkpoint, num_hiddens=7))
-    with pytest.raises(ValueError, match='name another cell'):
-        save_checkpoint(path, dataclasses.replace(checkpoint, symbols=('a', 'b', 'c', 'd', 'e')))
-    with pytest.raises(ValueError, match='5 arrays, but 4 different names'):
-        save_checkpoint(path, dataclasses.replace(checkpoint, cell='mine', symbols=('a', 'b', 'c', 'd', 'd')))
     assert not path.parent.exists()

@@ -3,7 +3,7 @@ import hashlib
 import http.server
 import threading
 
-from rnn_scratch.beyond import download
+from rnn_scratch.beyond import download, files
 
 import pytest
 
@@ -46,14 +46,14 @@ def home(tmp_path, monkeypatch):
     return tmp_path / 'mxnet'
 
 
-def files(folder):
+def found(folder):
     return sorted(path for path in folder.rglob('*') if path.is_file())
 
 
 def test_it_arrives_once(server, home):
     path = download.download_book_corpus(f'{server.url}/whole')
     assert path.read_bytes() == CONTENT
-    assert files(home) == [path]
+    assert found(home) == [path]
     assert download.download_book_corpus(f'{server.url}/whole') == path
     assert server.hits == 1, 'it was fetched again although it is there'
 
@@ -62,7 +62,7 @@ def test_it_arrives_once(server, home):
 def test_a_wrong_answer_leaves_nothing_behind(server, home, page):
     with pytest.raises(OSError, match=f'{server.url}/{page}.*nothing was saved'):
         download.download_book_corpus(f'{server.url}/{page}')
-    assert files(home) == []
+    assert found(home) == []
 
 
 def test_a_wrong_answer_does_not_replace_what_is_there(server, home):
@@ -80,7 +80,28 @@ def test_no_network(server, home):
     server.server_close()
     with pytest.raises(OSError, match='nothing was saved'):
         download.download_book_corpus(f'{server.url}/whole')
-    assert files(home) == []
+    assert found(home) == []
+
+
+def test_a_folder_that_cannot_be_written(server, home, program):
+    """A file is where the folder should be."""
+    home.write_text('mine')
+    result = program('download', '--url', f'{server.url}/whole')
+    assert (result.returncode, result.stdout) == (1, '')
+    sentence, = result.stderr.splitlines()
+    assert f'cannot be made, because {home} is not a folder' in sentence and home.read_text() == 'mine'
+
+
+def test_a_disk_that_is_full(server, home, program, monkeypatch):
+    def fail(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(files.os, 'fsync', fail)
+    result = program('download', '--url', f'{server.url}/whole')
+    assert (result.returncode, result.stdout) == (1, '')
+    sentence, = result.stderr.splitlines()
+    assert f'cannot be written to {download.book_archive()} (No space left on device)' in sentence
+    assert found(home) == []
 
 
 def test_the_command_says_what_went_wrong_in_one_line(server, home, program):

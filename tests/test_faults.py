@@ -465,7 +465,7 @@ def test_a_disk_that_becomes_full(program, tmp_path, at_epoch, size):
     assert ('stopped after epoch 4, which could not be saved; epoch 2 is in here/random.safetensors; to go on:\n'
             'python -m rnn_scratch train --resume here/random.safetensors') in result.stdout
     sentence, = result.stderr.splitlines()
-    assert sentence.startswith('here/random-best.safetensors could not be written (File too large)')
+    assert sentence.startswith('The file cannot be written to here/random-best.safetensors (File too large)')
     assert saved(tmp_path) == done[:2]
     assert sorted(path.name for path in (tmp_path / 'here').iterdir()) == ['.lock', 'random-best.safetensors',
                                                                            'random.safetensors']

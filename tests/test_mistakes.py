@@ -559,8 +559,8 @@ wrong('plot_hidden_units; plot_training', ValueError, "'picture' | .png", path='
 wrong('plot_hidden_units; plot_training', ValueError, "'picture.doc' | .png", path='picture.doc')
 wrong('plot_training', TypeError, "'songs.safetensors' | load_checkpoint", checkpoints=['songs.safetensors'])
 wrong('plot_training', TypeError, "'songs.safetensors' | load_checkpoint", checkpoints=[('a', 'songs.safetensors')])
-wrong('plot_training', TypeError, '(name, Checkpoint)', checkpoints=Made(lambda: [Checkpoint([], [1.0], CHARS, 3)]))
-wrong('plot_training', TypeError, '(name, Checkpoint)', checkpoints=Made(lambda: Checkpoint([], [1.0], CHARS, 3)))
+wrong('plot_training', TypeError, '(name, Checkpoint)', checkpoints=Made(lambda: [Checkpoint(params(), [], CHARS, 3)]))
+wrong('plot_training', TypeError, '(name, Checkpoint)', checkpoints=Made(lambda: Checkpoint(params(), [], CHARS, 3)))
 wrong('plot_training', ValueError, 'no run', checkpoints=[])
 
 

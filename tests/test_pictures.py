@@ -275,13 +275,13 @@ def test_what_is_there_is_never_overwritten(plot, tmp_path):
 
 
 class Drawing:
-    """In place of a figure: writes what it is given, and then does what it is told."""
+    """In place of a figure: gives its content, and then does what it is told."""
 
     def __init__(self, content, then=lambda: None):
         self.content, self.then = content, then
 
-    def savefig(self, path, format):
-        Path(path).write_bytes(self.content)
+    def savefig(self, file, format):
+        file.write(self.content)
         self.then()
 
 
@@ -296,13 +296,14 @@ def file_system(request, monkeypatch):
 
 
 @pytest.mark.parametrize('error', [OSError('the disk is full'), OSError(28, 'No space left'), KeyboardInterrupt()])
-def test_a_picture_is_written_whole_or_not_at_all(error, file_system, tmp_path):
+def test_a_picture_is_written_whole_or_not_at_all(error, file_system, tmp_path, monkeypatch):
     def fail(*_):
         raise error
 
     expected = 'a.png.*(full|No space left).*another place' if isinstance(error, OSError) else None
-    with pytest.raises(type(error), match=expected):
-        pictures.save(Drawing(b'half', fail), tmp_path / 'a.png')
+    with monkeypatch.context() as patch, pytest.raises(type(error), match=expected):
+        patch.setattr(os, 'fsync', fail)        # half of it may be on the disk by then
+        pictures.save(Drawing(b'half'), tmp_path / 'a.png')
     assert os.listdir(tmp_path) == []
     pictures.save(Drawing(b'whole'), tmp_path / 'a.png')
     assert (tmp_path / 'a.png').read_bytes() == b'whole'
@@ -370,6 +371,12 @@ def test_a_mistake_is_one_sentence(text, num_units, message, tmp_path):
         pictures.plot_hidden_units(checkpoint('abc'), tmp_path / 'a.png', text, num_units)
     assert '\n' not in str(error.value)
     assert os.listdir(tmp_path) == [], 'there is no picture'
+
+
+@pytest.mark.parametrize('value', [[1], 'ten', None, {}, math.nan, True], ids=str)
+def test_a_baseline_that_is_no_number_is_left_out(value):
+    """The settings of a checkpoint are whatever somebody wrote there."""
+    assert len(lines(pictures.training_figure([('a', checkpoint(unigram_perplexity=value, sampling=[1]))]))) in (2, 3)
 
 
 def test_no_run_is_no_picture(tmp_path):

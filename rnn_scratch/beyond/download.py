@@ -12,6 +12,8 @@ from pathlib import Path
 from mxnet.base import data_dir
 from mxnet.gluon.utils import check_sha1, download
 
+from .files import write_whole
+
 BOOK_URL = ('https://raw.githubusercontent.com/d2l-ai/d2l-zh/13177e16f335fef0b47317f98e2705c2f69a3440/'
             'data/jaychou_lyrics.txt.zip')
 BOOK_SHA1 = '9529987e701a4f37048ab778270a5dde9a762a0b'
@@ -28,7 +30,7 @@ def download_book_corpus(url=BOOK_URL):
     Fetch the book's archive, unless it is there already, and return its path.
 
     The file is written whole or not at all: it comes into a temporary folder, its SHA-1 checksum is compared, and
-    only then does it move to its place.
+    only then does it get its place.
 
     Parameters
     ----------
@@ -38,13 +40,12 @@ def download_book_corpus(url=BOOK_URL):
     Raises
     ------
     OSError
-        The archive did not arrive, or arrived with another checksum. Nothing is left behind.
+        The archive did not arrive, arrived with another checksum, or cannot be written. Nothing is left behind.
     """
     path = book_archive()
     if path.is_file() and check_sha1(path, BOOK_SHA1):
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         try:
             # MXNet's downloader is talkative, and standard output is for the path alone.
             with contextlib.redirect_stdout(io.StringIO()):
@@ -54,5 +55,5 @@ def download_book_corpus(url=BOOK_URL):
                 type(error), type(error).__name__)
             raise OSError(f'The archive could not be fetched from {url} ({reason}): nothing was saved; try again, or '
                           'bring the file by other means and pass its path.') from error
-        os.replace(arrived, path)
+        write_whole(path, Path(arrived).read_bytes())
     return path

@@ -6,9 +6,8 @@
 
 The ending of the name chooses the kind of the picture. A file that is there already is never overwritten.
 """
+import io
 import math
-import os
-import uuid
 import warnings
 from pathlib import Path
 
@@ -21,17 +20,11 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from mxnet import nd
 
-from .._checks import (
-    check_is_loaded,
-    check_line,
-    check_new_file,
-    check_num_units,
-    check_params,
-    check_picture_kind,
-    check_runs,
-)
+from .. import _checks
+from .._checks import show
 from ..onehot import to_onehot
-from .checkpoint import put_new
+from .checkpoint import Checkpoint, is_perplexity
+from .files import free_name, new_file, write_whole  # noqa: F401 (free_name is for those who draw)
 
 GREY = '0.45'
 PREFIX, NUM_CHARS = '分开', 30      # the line that is read where none is given: the prefix and what the model writes
@@ -76,7 +69,13 @@ def plot_training(checkpoints, path):
         No font on this machine has the characters of the names: the runs are numbered instead.
     """
     path = new_picture(path)
-    check_runs(checkpoints)
+    if not isinstance(checkpoints, (list, tuple)) or not all(
+            isinstance(run, (list, tuple)) and len(run) == 2 and isinstance(run[0], str)
+            and isinstance(run[1], Checkpoint) for run in checkpoints):
+        raise TypeError(f'checkpoints must be a list of pairs (name, Checkpoint), not {show(checkpoints)}: load a file '
+                        "with load_checkpoint, and write [('songs', checkpoint)].")
+    if not checkpoints:
+        raise ValueError('There is no run to draw: give at least one (name, Checkpoint).')
     save(training_figure(checkpoints), path)
 
 
@@ -118,35 +117,16 @@ def plot_hidden_units(checkpoint, path, text=None, num_units=40):
         No font on this machine has all the characters: their indices in the vocabulary are shown instead.
     """
     path = new_picture(path)
-    check_is_loaded(checkpoint)
-    check_params(checkpoint.params, None)
+    if not isinstance(checkpoint, Checkpoint):
+        raise TypeError(f'A picture is drawn of a Checkpoint, not of {show(checkpoint)}: load it with load_checkpoint.')
+    _checks.parameters(checkpoint.params)
     text = line_for(checkpoint, text)
-    check_num_units(num_units, min(MOST_UNITS, LARGEST // len(text)), len(text))
+    _checks.whole(1, num_units=num_units)
+    most = min(MOST_UNITS, LARGEST // len(text))
+    if num_units > most:
+        raise ValueError(f'num_units, the number of hidden units to show, must be from 1 to {most} for a line of '
+                         f'{len(text)} characters, not {num_units}.')
     save(hidden_units_figure(checkpoint, text, num_units), path)
-
-
-def free_name(path):
-    """还没有文件占用的名字：原名，或者 name-2、name-3……
-
-    The name itself or, where there is a file of that name, the first free one of name-2, name-3 and so on.
-
-        free_name('training.png')       # training.png, or training-2.png if there is a training.png
-
-    Parameters
-    ----------
-    path : str or path
-
-    Returns
-    -------
-    path
-        Another program may take the name before you do. Then the picture is refused, and nothing is overwritten.
-    """
-    path = free = Path(path)
-    number = 2
-    while os.path.lexists(free):
-        free = path.with_name(f'{path.stem}-{number}{path.suffix}')
-        number += 1
-    return free
 
 
 # Perplexity by epoch
@@ -209,8 +189,8 @@ def baselines(checkpoints):
     uniform = {len(checkpoint.idx_to_char) for _, checkpoint in checkpoints}
     levels = [('uniform guess', p) for p in sorted(uniform)]
     for label, name in [('unigram', 'unigram_perplexity'), ('unigram, held out', 'held_out_unigram_perplexity')]:
-        found = {checkpoint.settings.get(name) for _, checkpoint in checkpoints} - {None}
-        levels += [(label, p) for p in sorted(found)]
+        found = [checkpoint.settings.get(name) for _, checkpoint in checkpoints]
+        levels += [(label, p) for p in sorted({*filter(is_perplexity, found)})]
     return levels
 
 
@@ -233,7 +213,15 @@ def label_ends(axes, ends, font):
 
 def line_for(checkpoint, text=None):
     """The line to read: the one that is given, or one that the model writes."""
-    check_line(PREFIX if text is None else text, LONGEST, checkpoint.idx_to_char)
+    line = PREFIX if text is None else text
+    _checks.text(text=line)
+    if not 1 <= len(line) <= LONGEST:
+        raise ValueError(f'A picture has room for a line of 1 to {LONGEST} characters, and this one has {len(line)}: '
+                         'give another line.')
+    unknown = sorted(set(line) - set(checkpoint.idx_to_char))
+    if unknown:
+        raise ValueError(f'The vocabulary of the model does not have {", ".join(map(repr, unknown))}: give a line of '
+                         'other characters.')
     return checkpoint.predict(PREFIX, NUM_CHARS) if text is None else text
 
 
@@ -360,27 +348,19 @@ def find_font(text):
 # Files
 
 def new_picture(path):
-    """The path of a picture that can be written, checked before any work is done."""
+    """The path of a picture that can be written, looked at before any work is done."""
     path = Path(path)
     # PGF is for LaTeX only, and a picture of it is several files.
-    check_picture_kind(path, sorted(set(Figure().canvas.get_supported_filetypes()) - {'pgf'}))
-    check_new_file(path)
+    kinds = sorted(set(Figure().canvas.get_supported_filetypes()) - {'pgf'})
+    if path.suffix[1:].lower() not in kinds:
+        raise ValueError(f'The name {str(path)!r} does not say which kind of picture it is to be: end it in one of '
+                         f'{", ".join(f".{kind}" for kind in kinds)}.')
+    new_file(path)
     return path
 
 
 def save(fig, path):
     """Write a figure to a file of a new name, whole or not at all."""
-    temporary = path.with_name(f'.{uuid.uuid4().hex}.tmp')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fig.savefig(temporary, format=path.suffix[1:])
-        with open(temporary, 'rb') as file:
-            os.fsync(file.fileno())
-        put_new(temporary, path)
-    except OSError as error:
-        check_new_file(path)        # another program may have taken the name in the meantime
-        raise OSError(f'The picture cannot be written to {path} ({error.strerror or error}): '
-                      'choose another place, or make room there.') from error
-    finally:
-        if os.path.lexists(temporary):
-            temporary.unlink()
+    content = io.BytesIO()
+    fig.savefig(content, format=path.suffix[1:])
+    write_whole(path, content.getvalue(), is_new=True)
