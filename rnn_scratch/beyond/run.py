@@ -81,19 +81,14 @@ class Run:
 
     Parameters
     ----------
-    settings : Settings
-    corpus : Corpus
-    plan : Plan
+    settings, corpus, plan : Settings, Corpus, Plan
     path : str or path
         Where the last epoch goes, `….safetensors`; the best one goes to `…-best.safetensors`.
     last, best : Checkpoint, optional
         Of a run that goes on (see `resume`).
-    train_epoch : function, optional
-        Another one than the engine's, with the same arguments: that of several workers together.
-    writes : bool, optional
-        Whether it saves and prints: of several workers only one does.
-    workers : int, optional
-        How many processes of this machine train together.
+    train_epoch, writes, workers : function, bool, int, optional
+        Where several workers train together: what is called for an epoch, with the arguments of the engine's own;
+        whether this one saves and prints; and how many of them this machine has.
 
     Raises
     ------
