@@ -15,8 +15,6 @@ import mxnet as mx
 import numpy as np
 from mxnet import nd
 
-from ._old_checks import *  # noqa: F403 (for a while)
-
 LARGEST = 2 ** 31 - 1       # the longest side that an array of MXNet can have, and the most numbers
 LONGEST_TEXT = 100_000      # characters that one call writes: some minutes of work
 RNN = ('W_xh', 'W_hh', 'b_h', 'W_hq', 'b_q')
