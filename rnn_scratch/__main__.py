@@ -277,15 +277,37 @@ def add_model(parser):
 def train(args):
     """One run for each sampling, or the one that is resumed, in a folder that no other process trains in."""
     from .beyond.run import locked, new_folder
+    team = None
+    if args.workers and 'DMLC_ROLE' not in os.environ:
+        from .beyond.launch import launch
+        sys.exit(launch(args.argv, args.workers))
+    if 'DMLC_ROLE' in os.environ:
+        from .beyond.parallel import worker
+        team = worker()
     runs = [resumed_run(args)] if args.resume else new_runs(args)
+    if team:
+        import json
+
+        from .beyond import fused, parallel
+        for run in runs:
+            parallel.divisible(run.settings['batch_size'], team.count)
+            run.train_epoch = parallel.data_parallel(fused if run.engine == 'fused' else d2l, team)
+            run.writes = team.number == 0
+        settings = [{k: v for k, v in run.settings.items() if k != 'corpus'} for run in runs]
+        what = [[run.cell, run.engine] for run in runs] + settings + [args.epochs, args.stop_at, args.patience]
+        parallel.agree(team, 'settings', json.dumps(what, sort_keys=True).encode() + b''.join(
+            param.asnumpy().tobytes() for run in runs if run.last for param in run.last.params), d2l.try_gpu())
+        if team.number:
+            args.pred_period = sys.maxsize
+            with team.training(runs):
+                for run in runs:
+                    run.train()
+            return
     if not args.resume:
         folder = args.out or new_folder()
         for run in runs:
             run.path = folder / f'{run.settings["sampling"]}.safetensors'
-    if args.workers:
-        from .beyond.distributed import share
-        share(runs, args)
-    with locked(runs[0].path.parent):
+    with locked(runs[0].path.parent), team.training(runs) if team else contextlib.nullcontext():
         train_all(args, runs)
 
 
