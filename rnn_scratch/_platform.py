@@ -42,13 +42,15 @@ def import_mxnet():
         NumPy is too new, `distutils` is missing, MXNet is not installed, this machine or a system library is not what
         it needs, or an environment variable makes no sense. The original error, where there is one, is the cause.
     """
+    from . import _roles  # here, because `make` runs this file alone
     try:
         check_variables()
+        _roles.check_role()
         with environment({}):       # NumPy has an OpenBLAS of its own
             check_numpy()
         check_products()
         check_distutils()
-        with environment(settings()):
+        with environment(settings()), _roles.without_role():
             import mxnet
             # MXNET_CPU_PARALLEL_SIZE is read at the first copy, of each dtype; all arrays here are float32.
             mxnet.nd.zeros(1).asnumpy()
@@ -72,6 +74,7 @@ def import_mxnet():
             raise
         name = wrong.group(1) or 'MXNET_ENGINE_TYPE'
         raise ImportError(what_to_do(name, os.environ[name], 'MXNet does not understand')) from error
+    _roles.serve()
 
 
 def what_is_missing():
