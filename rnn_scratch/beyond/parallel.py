@@ -179,7 +179,7 @@ class Processes:
         self.sums = Store('dist_sync')                      # waits for all others
         atexit.register(self.leave)
         self.count = self.sums.store.num_workers
-        self.number = int(os.environ.get(NUMBER, self.sums.store.rank))
+        self.number = int(os.environ.get(NUMBER) or self.sums.store.rank)
         self.data_iter_random = d2l.data_iter_random        # equal seeds: the same mini-batches everywhere
         if self.number:                                     # only worker 0 has something to say
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
