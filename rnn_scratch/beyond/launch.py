@@ -1,13 +1,13 @@
 """Processes of one machine that are started, watched and ended together: scheduler, server and K workers.
 
-    supervisor (`launch`, in the process that the user starts; it computes nothing)
-        ├ scheduler     tells the others who is where
-        ├ server        adds up
-        ├ worker 0      prints, saves
-        └ worker 1 …
+    supervisor      `launch`, in the process that the user starts; it computes nothing
+    scheduler       tells the others who is where
+    server          adds up
+    worker 0        prints, and saves
+    worker 1 …
 
-Each of them runs member.py, with one end of a connection as its standard input; the supervisor has the other end. A
-process that is dead is noticed by the end of its connection; one that only stands still, by its silence.
+Each but the first runs member.py, whose standard input is a connection with the supervisor. Who is dead is noticed by
+the end of this connection; who only stands still, by its silence.
 """
 import contextlib
 import os
@@ -28,21 +28,14 @@ SILENCE = 5             # seconds without a sign of life, after which a process 
 ADDRESS = '127.0.0.1'   # of this machine, for itself: nobody else can connect
 
 
-class Lost(Exception):      # noqa: N818 (it is no error of this program)
+class Lost(Exception):  # noqa: N818
     """Who is dead, and why: the end of all others."""
 
 
 def launch(arguments, count):
     """在这台机器上启动几个 worker，看着它们，一起结束。
 
-    Start several workers on this machine, with scheduler and server; wait until they are done, or one is dead.
-
-    Parameters
-    ----------
-    arguments : list of str
-        What each worker runs: the command line after `python -m rnn_scratch`.
-    count : int
-        How many workers.
+    Let `count` workers run `python -m rnn_scratch` with these arguments, until they are done or one of them is dead.
 
     Returns
     -------
@@ -81,21 +74,20 @@ def launch(arguments, count):
 
 def roles(count, port):
     """The name of each process, and the variables that tell it what it is."""
-    common = {'DMLC_PS_ROOT_URI': ADDRESS, 'DMLC_PS_ROOT_PORT': str(port), 'DMLC_NUM_WORKER': str(count),
-              'DMLC_NUM_SERVER': '1', 'DMLC_NODE_HOST': ADDRESS}
+    given = {name for name, value in os.environ.items() if value.strip()}
+    names = ([] if {'OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS'} & given else
+             {'MXNET_OMP_MAX_THREADS', 'OPENBLAS_NUM_THREADS'} - given)
 
-    def threads(number):
+    def variables(role, threads, **more):
         # The cores are shared out: threads of several processes on one core would wait for each other in turns.
-        if any(os.environ.get(name, '').strip() for name in ['OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS']):
-            return {}
-        return {name: str(number) for name in ['MXNET_OMP_MAX_THREADS', 'OPENBLAS_NUM_THREADS']
-                if not os.environ.get(name, '').strip()}
+        return {**dict.fromkeys(names, str(threads)), **more, 'DMLC_ROLE': role, 'DMLC_NUM_WORKER': str(count),
+                'DMLC_NUM_SERVER': '1', 'DMLC_PS_ROOT_URI': ADDRESS, 'DMLC_PS_ROOT_PORT': str(port),
+                'DMLC_NODE_HOST': ADDRESS}
 
-    yield 'the scheduler', {**threads(1), **common, 'DMLC_ROLE': 'scheduler'}
-    yield 'the server', {**threads(1), **common, 'DMLC_ROLE': 'server'}
+    yield 'the scheduler', variables('scheduler', 1)
+    yield 'the server', variables('server', 1)
     for k in range(count):
-        yield f'worker {k}', {**threads(max(1, count_cores() // count)), **common, 'DMLC_ROLE': 'worker',
-                              NUMBER: str(k)}
+        yield f'worker {k}', variables('worker', max(1, count_cores() // count), **{NUMBER: str(k)})
 
 
 class Member:

@@ -12,10 +12,8 @@ rows, so its gradient is the mean of the gradients of equal parts:
     L = 1/K Σ_k L_k        ∂L/∂W = 1/K Σ_k ∂L_k/∂W
 
 Each step has one transfer: all gradients of a worker, as one array, go into the store, and their sum comes back. Then
-each worker clips and updates for itself. Equal parameters and equal gradients give equal parameters, to the bit.
-
-`data_parallel` is that. A team is those who train together: `Processes`, or the threads of `on_contexts`. Who starts
-the processes is told in launch.py, and all of it in docs/distributed.md.
+each worker clips and updates for itself (`data_parallel`). Equal parameters and equal gradients give equal parameters,
+to the bit. Those who train together are a team: `Processes`, or a `Thread` for each device. See docs/distributed.md.
 """
 import atexit
 import contextlib
@@ -119,10 +117,7 @@ def gather(team, number, ctx):
 
 
 def agree(team, what, content, ctx):
-    """Raise an error on all workers, which names those that are not like the others, unless all have the same bytes.
-
-    `what` they are: 'settings' (all that a run is made of, ValueError) or 'parameters' (FloatingPointError).
-    """
+    """Unless all workers have the same bytes, raise an error on all, which names those that are not like the others."""
     checksum = int.from_bytes(hashlib.sha256(content).digest()[:6], 'big')      # 48 bits: exact in a float64
     checksums = gather(team, checksum, ctx)
     common = max(checksums, key=checksums.count)        # what most of them have; of two, what worker 0 has
@@ -142,23 +137,19 @@ class Store:
         self.store, self.known = kvstore.create(kind), set()
 
     def add_up(self, arrays):
-        """In place: each of the arrays, which are alike, becomes the sum of all that all workers have given."""
+        """In place: each of the arrays becomes the sum of all arrays of all workers."""
         key = f'{arrays[0].dtype.__name__} {arrays[0].size}'
         if key not in self.known:
             self.store.init(key, arrays[0])         # its size; the content is overwritten
             self.known.add(key)
-        self.store.push(key, arrays)                # The store has no optimizer, so what it does with all that was
-        self.store.pull(key, out=arrays)            # pushed is to add it up, and that is what comes back.
+        self.store.push(key, arrays)                # without an optimizer in the store, what all have pushed
+        self.store.pull(key, out=arrays)            # is added up, and that is what they pull
 
-
-# Processes
 
 def worker():
-    """这个进程所在的 worker 组；环境变量 DMLC_ROLE 不是 worker 时是 None。
+    """这个进程所在的一组 worker；DMLC_ROLE 不是 worker 时是 None。
 
-    The team of this process where the variable DMLC_ROLE says that it is a worker, else None.
-
-    It waits until all other workers are there, too. The variables are docs/distributed.md's.
+    The team of this process where DMLC_ROLE says that it is a worker, once all others are there, too; else None.
     """
     return Processes() if os.environ.get('DMLC_ROLE') == 'worker' else None
 
@@ -166,13 +157,13 @@ def worker():
 class Processes:
     """A team of processes: this one is a worker of the parameter server that the DMLC_ variables name.
 
-    MXNet waits for a lost process for ever, in `wait_to_read` as well as at the end of the process, and while it waits
-    Python runs no handler of a signal. So an end that comes early is a hard one: `leave`, or `listen`.
+    MXNet waits for a lost process for ever, also at the end of this one, and while it waits Python handles no signal.
+    So whatever ends it early is a hard end: `leave` or, for a signal, `listen`.
     """
 
     def __init__(self):
-        self.runs = []                                      # what `listen` saves
-        here, there = self.signals = socket.socketpair()    # Python itself writes each signal's number there, at once
+        self.runs = []
+        here, there = self.signals = socket.socketpair()    # Python itself writes the number of each signal there
         there.setblocking(False)
         signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
         threading.Thread(target=self.listen, args=(here,), daemon=True).start()
@@ -181,7 +172,7 @@ class Processes:
         self.count = self.sums.store.num_workers
         self.number = int(os.environ.get(NUMBER) or self.sums.store.rank)
         self.data_iter_random = d2l.data_iter_random        # equal seeds: the same mini-batches everywhere
-        if self.number:                                     # only worker 0 has something to say
+        if self.number:                                     # only worker 0 prints
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
     def add_up(self, array):
@@ -190,29 +181,25 @@ class Processes:
 
     @contextlib.contextmanager
     def training(self, runs):
-        """While these runs are trained. An early end is a hard one; at the proper end, wait for all other workers."""
+        """Around the training of these runs: at its proper end wait for all workers, which ends the servers, too."""
         self.runs = runs
         yield
         self.runs = []
-        del self.sums           # MXNet's own end: it waits for all workers, and then ends scheduler and servers
+        del self.sums           # MXNet's own end
         atexit.unregister(self.leave)
 
     def leave(self):
-        """Before Python would end this process in the proper way, which waits for the others."""
+        """Instead of Python's proper end of the process, with MXNet's."""
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
         os._exit(1)
 
     def listen(self, signals):
-        """一个线程：收到停止信号、主线程却在 MXNet 里等待时，存下最后一个完整的迭代周期，然后结束。
-
-        A thread: after a signal to stop that the main thread does not hear, because it waits in MXNet for a worker that
-        is no more, save the last whole epoch, and end.
-        """
+        """A thread: after a signal to stop that the main thread does not hear, save the last whole epoch, and end."""
         while signals.recv(1)[0] not in STOP_SIGNALS:
             pass
         time.sleep(0.5)
-        if any(run.stop.number for run in self.runs):       # it has heard, saves by itself, and ends
+        if any(run.stop.number for run in self.runs):       # it has heard: it saves by itself, and ends
             return
         try:
             for run in self.runs:
@@ -224,8 +211,6 @@ class Processes:
         finally:
             os._exit(1)
 
-
-# Devices of one process
 
 class Thread:
     """One of a team of threads, each with a device of its own. `team` has what they share."""
@@ -285,7 +270,6 @@ def on_contexts(engine, contexts, kind='local'):
         if ctx != contexts[0]:
             raise ValueError(f'The parameters are on {ctx}, but the first of the devices is {contexts[0]}: name {ctx} '
                              'first.')
-        divisible(batch_size, len(contexts))
         mini_batches = itertools.tee(d2l.data_iter_random(corpus_indices, batch_size, num_steps, ctx), len(contexts))
         team.barrier.reset()
 
