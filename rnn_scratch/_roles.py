@@ -27,7 +27,7 @@ def is_address(text):
         return socket.inet_pton(socket.AF_INET, text)
 
 
-# What ps-lite, MXNet's network, needs; it understands no names of hosts and no IPv6. The last two may be left out.
+# What ps-lite, MXNet's network, needs; it understands no names of hosts and no IPv6.
 RULES = {
     'DMLC_ROLE': ('scheduler, server or worker', ['scheduler', 'server', 'worker'].__contains__),
     **dict.fromkeys(['DMLC_NUM_WORKER', 'DMLC_NUM_SERVER', 'DMLC_PS_ROOT_PORT'],
@@ -36,7 +36,10 @@ RULES = {
     'DMLC_NODE_HOST': ('an address of this machine in four numbers, like 192.168.0.11', can_listen),
     'DMLC_INTERFACE': ('a network interface of this machine',
                        lambda text: text in [name for _, name in socket.if_nameindex()]),
+    'RNN_SCRATCH_WORKER': ('a whole number below DMLC_NUM_WORKER', lambda text: re.fullmatch('[0-9]{1,5}', text)
+                           and int(text) < int(os.environ['DMLC_NUM_WORKER'])),
 }
+MAY_BE_MISSING = ['DMLC_NODE_HOST', 'DMLC_INTERFACE', 'RNN_SCRATCH_WORKER']
 
 
 def check_role():
@@ -44,7 +47,7 @@ def check_role():
     role = os.environ.get('DMLC_ROLE')
     for name, (needed, is_right) in RULES.items() if role is not None else []:
         text = os.environ.get(name)
-        if not (name in ('DMLC_NODE_HOST', 'DMLC_INTERFACE') if text is None else is_right(text)):
+        if not (name in MAY_BE_MISSING if text is None else is_right(text)):
             raise ImportError(f'DMLC_ROLE is {role!r}, so {name} must be {needed}, and it is '
                               f'{"not set" if text is None else repr(text)}: set it, or unset DMLC_ROLE.')
     if role == 'scheduler':

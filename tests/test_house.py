@@ -14,8 +14,8 @@ from conftest import ROOT
 from mxnet import gluon
 
 # The table of contents. A file imports only those above it; `import rnn_scratch` brings d2lzh's names.
-CHAPTER = ['_platform', '_doctor', '_checks', '_files', 'data', 'onehot', 'params', 'model', 'predict', 'clipping',
-           'perplexity', 'training']
+CHAPTER = ['_roles', '_platform', '_doctor', '_checks', '_files', 'data', 'onehot', 'params', 'model', 'predict',
+           'clipping', 'perplexity', 'training']
 
 
 def imports_of(path):

@@ -34,6 +34,8 @@ ADDRESS = {'DMLC_PS_ROOT_URI': '127.0.0.1', 'DMLC_PS_ROOT_PORT': '9091', 'DMLC_N
     ({'DMLC_NUM_WORKER': None}, 'DMLC_NUM_WORKER must be .* not set'),
     ({'DMLC_NUM_SERVER': 'two'}, "DMLC_NUM_SERVER must be a whole number .* 'two'"),
     ({'DMLC_INTERFACE': 'none0'}, "DMLC_INTERFACE must be a network interface of this machine, .* 'none0'"),
+    ({'RNN_SCRATCH_WORKER': 'first'}, "RNN_SCRATCH_WORKER must be a whole number below DMLC_NUM_WORKER, .* 'first'"),
+    ({'RNN_SCRATCH_WORKER': '2'}, "RNN_SCRATCH_WORKER must be a whole number below DMLC_NUM_WORKER, .* '2'"),
     ({'DMLC_NODE_HOST': '203.0.113.1'}, 'DMLC_NODE_HOST must be an address of this machine'),
     ({'DMLC_NODE_HOST': '::1'}, 'DMLC_NODE_HOST must be an address of this machine in four numbers'),
     ({'DMLC_ROLE': 'scheduler', 'DMLC_PS_ROOT_URI': '203.0.113.1'}, 'The scheduler cannot listen on 203.0.113.1'),
@@ -200,7 +202,7 @@ def test_roles_on_two_hosts_are_one_process(tmp_path, hosts):
 def test_without_numbers_the_store_gives_them(tmp_path):
     """And a variable that is not meant for it, PORT, does no harm."""
     trials = start_by_hand(two_folders(tmp_path), [*flags('random', 'fused', 1), '--out', tmp_path / 'both'],
-                           RNN_SCRATCH_WORKER='', PORT='1')
+                           RNN_SCRATCH_WORKER=None, PORT='1')
     finish(*trials.values())
     printed = sorted(trials[f'worker {k}'].text for k in [0, 1])
     assert printed[0] == '' and 'epoch 1, perplexity' in printed[1]

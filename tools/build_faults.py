@@ -67,6 +67,7 @@ class Trial:
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)            # the terminal of this session
 
         environment = {name: value for name, value in os.environ.items() if not name.startswith('DMLC_')}
+        variables = {name: value for name, value in variables.items() if value is not None}
         self.process = subprocess.Popen(
             [*prefix, sys.executable, *program, *map(str, arguments)], cwd=folder, stdin=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', start_new_session=True,

@@ -5,7 +5,7 @@ signs of life on standard input, and ends the process hard when the supervisor h
 """
 import sys
 
-if __name__ == '__main__' and not (sys.flags.isolated or getattr(sys.flags, 'safe_path', False)):
+if __name__ == '__main__' and not (sys.flags.isolated or sys.version_info >= (3, 11) and sys.flags.safe_path):
     # Python has put the folder of this file there, where a module could have the name of one of Python's own. As for
     # python -m it shall be the working directory; with the flags -I and -P it is neither.
     sys.path[0] = ''

@@ -123,8 +123,9 @@ def agree(team, what, content, ctx):
     common = max(checksums, key=checksums.count)        # what most of them have; of two, what worker 0 has
     others = ', '.join(str(number) for number, checksum in enumerate(checksums) if checksum != common)
     if others and what == 'settings':
-        raise ValueError(f'The settings, the text or the model to go on with are not the same on all workers (worker '
-                         f'{others} differs): start all workers with the same command and the same files.')
+        raise ValueError('The settings, the text or the model to go on with are not the same on all workers '
+                         f'(worker {others} differs): start all with the same command and the same files, and each '
+                         'with its own number.')
     if others:
         raise FloatingPointError(f'The {what} are not the same on all workers (worker {others} differs): all hosts '
                                  'need the same kind of processor, the same versions and the same OMP_NUM_THREADS.')
@@ -170,7 +171,7 @@ class Processes:
         self.sums = Store('dist_sync')                      # waits for all others
         atexit.register(self.leave)
         self.count = self.sums.store.num_workers
-        self.number = int(os.environ.get(NUMBER) or self.sums.store.rank)
+        self.number = int(os.environ.get(NUMBER, self.sums.store.rank))
         self.data_iter_random = d2l.data_iter_random        # equal seeds: the same mini-batches everywhere
         if self.number:                                     # only worker 0 prints
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -205,7 +206,8 @@ class Processes:
             for run in self.runs:
                 if run.writes and run.last is not run.saved:
                     run.save()
-                    print(f'{run.outcome()}; to go on:\n{run.how_to_go_on()}', flush=True)
+                    print(f'\nstopped after epoch {run.last.epoch} and saved to {run.path}; to go on:\n'
+                          f'{run.how_to_go_on()}', flush=True)
         except (OSError, ValueError) as error:              # a full disk, or nobody who reads
             print(error, file=sys.stderr, flush=True)
         finally:
