@@ -49,9 +49,13 @@ def import_mxnet():
         NumPy is too new, `distutils` is missing, MXNet is not installed, this machine or a system library is not what
         it needs, or an environment variable makes no sense. The original error, where there is one, is the cause.
     """
-    wrong, error = start_mxnet()
+    from . import _roles  # here, because `make` runs this file alone
+    _roles.check_role()
+    with _roles.without_role():
+        wrong, error = start_mxnet()
     if wrong:
         raise ImportError(sentence(*wrong)) from error
+    _roles.serve()
 
 
 def sentence(what, command):

@@ -47,11 +47,11 @@ def load_data_jay_lyrics(path=None, num_chars=10000):
 
     Raises
     ------
-    FileNotFoundError, OSError, ValueError
+    OSError, TypeError, ValueError
         The file cannot be read, is no text in UTF-8, empty or too large; or num_chars is no positive whole number.
     """
     if num_chars is not None:
-        _checks.whole(1, num_chars=num_chars)
+        _checks.whole(1, float('inf'), num_chars=num_chars)
     path = shipped_archive() if path is None else Path(path)
     corpus_chars = read_text(path)[:num_chars].replace('\n', ' ').replace('\r', ' ')
     idx_to_char = sorted(set(corpus_chars))

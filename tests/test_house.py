@@ -15,8 +15,8 @@ from conftest import ROOT
 from mxnet import gluon
 
 # The table of contents: chapter, beyond, cli. A file imports only those above it.
-CHAPTER = ['_platform', '_doctor', '_checks', '_files', 'data', 'onehot', 'params', 'model', 'predict', 'clipping',
-           'perplexity', 'training']
+CHAPTER = ['_roles', '_platform', '_doctor', '_checks', '_files', 'data', 'onehot', 'params', 'model', 'predict',
+           'clipping', 'perplexity', 'training']
 BEYOND = ['files', 'fused', 'cells', 'sampling', 'evaluation', 'checkpoint', 'settings', 'corpus', 'stop', 'folders',
           'run', 'pictures', 'export', 'download', 'parallel', 'launch', 'member']
 CLI = ['flags', 'shell', 'train', 'write', 'look', 'take']

@@ -153,20 +153,23 @@ def test_a_mistake_is_one_sentence(program, tmp_path, flags, message):
     ('train', ['--epochs', '0'], 'argument --epochs: epochs must be a whole number, 1 or more, not 0.'),
     ('train', ['--epochs', '-3'], 'argument --epochs: epochs must be a whole number, 1 or more, not -3.'),
     ('train', ['--workers', '0'], 'argument --workers: workers must be a whole number, 1 or more, not 0.'),
-    ('train', ['--pred-len', '1000000000'], 'argument --pred-len: pred_len must be a whole number, at most 10000, not 1000000000.'),
+    ('train', ['--pred-len', '1000000000'], 'argument --pred-len: '
+                                            'pred_len must be a whole number, at most 10000, not 1000000000.'),
     ('train', ['--num-chars', '-1'], 'argument --num-chars: num_chars must be a whole number, 0 or more, not -1.'),
     ('train', ['--out', 'a\udcff'], "argument --out: The name 'a\\udcff' is not in UTF-8: give the file or folder "
                                     'another name or, if it is, set PYTHONUTF8=1.'),
     ('train', ['--prefix', '\udcff'], "argument --prefix: '\\udcff' is not a text in UTF-8"),
     ('write', ['--prefix', '\udcff'], "argument --prefix: '\\udcff' is not a text in UTF-8"),
-    ('write', ['--num-chars', '1000000000'], 'argument --num-chars: num_chars must be a whole number, at most 100000, not 1000000000.'),
+    ('write', ['--num-chars', '1000000000'], 'argument --num-chars: '
+                                             'num_chars must be a whole number, at most 100000, not 1000000000.'),
     ('write', ['--temperature', '0.5', '-1'], 'argument --temperature: temperature must be 0 or above, not -1.0.'),
     ('write', ['--temperature', 'hot'], "argument --temperature: 'hot' is not a number"),
     ('write', ['--temperature', 'inf'], 'argument --temperature: temperature must be 0 or above, not inf.'),
     ('write', ['--top-k', '0'], 'argument --top-k: top_k must be a whole number, 1 or more, not 0.'),
     ('write', ['--top-p', '1.5'], 'argument --top-p: top_p must be above 0 and at most 1, not 1.5.'),
     ('write', ['--seed', '-1'], 'argument --seed: seed must be a whole number, 0 or more, not -1.'),
-    ('trace', ['--num-chars', '1001'], 'argument --num-chars: num_chars must be a whole number, at most 1000, not 1001.'),
+    ('trace', ['--num-chars', '1001'], 'argument --num-chars: '
+                                       'num_chars must be a whole number, at most 1000, not 1001.'),
     ('plot', ['--units', '0'], 'argument --units: units must be a whole number, 1 or more, not 0.'),
 ])
 def test_a_bad_flag_is_named(program, tmp_path, command, flags, message):

@@ -52,9 +52,10 @@ if fault == 'scheduler hangs' and role == 'scheduler':
 
 
 class Trial:
-    """A training with two workers, of which the processes are known."""
+    """A training, or one process of it, of which all processes are known."""
 
-    def __init__(self, folder, *arguments, fault='', terminal=False, prefix=(), **variables):
+    def __init__(self, folder, *arguments, fault='', terminal=False, prefix=(),
+                 program=('-m', 'rnn_scratch', 'train'), **variables):
         self.folder, self.token, self.text = Path(folder), uuid.uuid4().hex, ''
         (self.folder / 'sitecustomize.py').write_text(BREAK, 'utf-8')
         self.master, stdin = pty.openpty() if terminal else (None, subprocess.DEVNULL)
@@ -66,8 +67,9 @@ class Trial:
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)            # the terminal of this session
 
         environment = {name: value for name, value in os.environ.items() if not name.startswith('DMLC_')}
+        variables = {name: value for name, value in variables.items() if value is not None}
         self.process = subprocess.Popen(
-            [*prefix, sys.executable, '-m', 'rnn_scratch', 'train', *map(str, arguments)], cwd=folder, stdin=stdin,
+            [*prefix, sys.executable, *program, *map(str, arguments)], cwd=folder, stdin=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', start_new_session=True,
             preexec_fn=prepare, env={**environment, TOKEN: self.token, 'RNN_SCRATCH_FAULT': fault,
                                      'PYTHONPATH': f'{folder}:{ROOT}',
@@ -172,9 +174,8 @@ FAULTS = {
                                         saves=False, after='^', options={'fault': 'scheduler fails'}),
     'the scheduler hangs at its start': Fault(code=1, says='The scheduler has not answered for 5 seconds', saves=False,
                                               after='^', options={'fault': 'scheduler hangs'}),
-    'the port is in use (from the start of the program)': Fault(
-        code=1, says=r'Port \d+ of 127.0.0.1 cannot be used', saves=False, after='^',
-        options={'busy': True}),
+    'the port of the scheduler is in use': Fault(code=1, says=r'The scheduler cannot listen on 127.0.0.1, port \d+',
+                                                 saves=False, after='^', options={'busy': True}),
 }
 
 
@@ -193,31 +194,63 @@ def try_once(name, folder):
     if options.pop('epochs', None):
         length = ['--epochs', 8]
     with contextlib.ExitStack() as stack:
-        if options.pop('busy', False):
+        if options.pop('busy', False):      # `--workers` itself takes a port that is free: here one process, by hand
             other = stack.enter_context(socket.socket())
             other.bind(('127.0.0.1', 0))
             other.listen()
-            options.update(DMLC_PS_ROOT_URI='127.0.0.1', DMLC_PS_ROOT_PORT=str(other.getsockname()[1]),
-                           DMLC_NUM_WORKER='2')
-        trial = Trial(folder, *SMALL, *length, '--workers', 2, **options)
+            options = {**variables('127.0.0.1', other.getsockname()[1]), 'DMLC_ROLE': 'scheduler'}
+        trial = Trial(folder, *SMALL, *length, *([] if 'DMLC_ROLE' in options else ['--workers', 2]), **options)
         stack.callback(trial.clean_up)
         trial.until(fault.after)
-        if fault.after == '^' and 'port' not in name:       # from the moment when all processes are there
+        if fault.after == '^':              # from the moment when all processes are there
             while 'worker 1' not in trial.processes() and trial.process.poll() is None:
                 time.sleep(0.02)
         began = time.monotonic()
         fault.inject(trial)
         code, left = trial.wait()
         seconds = time.monotonic() - began
-        saved = Path(folder) / 'random.safetensors'
-        return Outcome(seconds, code, trial.text, left, load_checkpoint(saved).epoch if saved.exists() else 0)
+        return Outcome(seconds, code, trial.text, left, epochs_saved(folder))
 
 
-# Two hosts: two namespaces of the network, with a cable between them
+def epochs_saved(folder):
+    saved = Path(folder, 'random.safetensors')
+    return load_checkpoint(saved).epoch if saved.exists() else 0
+
+
+# Processes that are started by hand, each with its role in its environment; on one host or on two
+
+def variables(uri, port):
+    return {'DMLC_PS_ROOT_URI': uri, 'DMLC_PS_ROOT_PORT': str(port), 'DMLC_NUM_WORKER': '2', 'DMLC_NUM_SERVER': '1'}
+
+
+def start_by_hand(folders, arguments, there=(), names=None, uri='127.0.0.1', port=9091, **more):
+    """Scheduler, server and worker 0 in the first folder (and host), worker 1 in the other: {role: trial}.
+
+    `there` are the arguments of worker 1 only, `names` the hosts.
+    """
+    if names is None:
+        with socket.socket() as free:
+            free.bind((uri, 0))
+            port = free.getsockname()[1]
+        more['DMLC_NODE_HOST'] = uri
+    trials = {}
+    for role in ['scheduler', 'server', 'worker 0', 'worker 1']:
+        here = int(role == 'worker 1')
+        kind, _, number = role.partition(' ')
+        environment = {**variables(uri, port), 'DMLC_ROLE': kind}
+        if number:
+            environment['RNN_SCRATCH_WORKER'] = number
+        trials[role] = Trial(folders[here], *arguments, *(there if here else []),
+                             prefix=['ip', 'netns', 'exec', names[here]] if names else [], **{**environment, **more})
+    return trials
+
 
 @contextlib.contextmanager
 def two_hosts():
-    """The names of two network namespaces and their addresses; OSError where the machine does not allow it."""
+    """Two namespaces of the network, with a cable between them: their names and addresses.
+
+    It raises OSError where the machine does not allow it.
+    """
     names = [f'rnn{uuid.uuid4().hex[:8]}' for _ in range(2)]
     addresses = ['10.213.7.1', '10.213.7.2']
 
@@ -241,61 +274,50 @@ def two_hosts():
                 ip('netns', 'delete', name)
 
 
-def start_hosts(folders, names, addresses, *arguments, **variables):
-    """The same command on both hosts, a worker on each."""
-    return [Trial(folder, *arguments, '--workers', 1, prefix=['ip', 'netns', 'exec', name],
-                  **{'DMLC_PS_ROOT_URI': addresses[0], 'DMLC_PS_ROOT_PORT': '9091', 'DMLC_NUM_WORKER': '2',
-                     **variables})
-            for folder, name in zip(folders, names)]
-
-
 def kill_worker_there(trials, names):
-    os.kill(trials[1].processes()['worker 1'], signal.SIGKILL)
-
-
-def kill_supervisor_there(trials, names):
-    os.kill(trials[1].processes()['supervisor'], signal.SIGKILL)
+    trials['worker 1'].process.kill()
 
 
 def interrupt_there(trials, names):
-    os.kill(trials[1].processes()['supervisor'], signal.SIGINT)
+    trials['worker 1'].process.send_signal(signal.SIGINT)
 
 
 def pull_the_cable(trials, names):
     subprocess.run(['ip', '-n', names[1], 'link', 'set', names[1], 'down'], check=True)
 
 
+# Nobody watches here: all others wait, until each gets a SIGTERM (from a cluster's tool) or a Ctrl-C.
 HOST_FAULTS = {
-    'two hosts: the worker on the other one is killed': Fault(
-        kill_worker_there, 1, r'Host 10.213.7.2: worker 1 \(process \d+\) was killed by SIGKILL'),
-    'two hosts: the supervisor on the other one is killed': Fault(
-        kill_supervisor_there, 1, 'Host 10.213.7.2 has hung up'),
-    'two hosts: Ctrl-C on the other one': Fault(
-        interrupt_there, 1, 'Host 10.213.7.2: Stopped by SIGINT'),
-    'two hosts: the cable is pulled': Fault(
-        pull_the_cable, 1, 'Host 10.213.7.2 has not answered for 5 seconds'),
+    'two hosts: the worker on the other one is killed; SIGTERM to all others': Fault(kill_worker_there, 1, 'saved to'),
+    'two hosts: Ctrl-C on the other one; SIGTERM to all others': Fault(interrupt_there, 1, 'saved to'),
+    'two hosts: the cable is pulled; SIGTERM to all': Fault(pull_the_cable, 1, 'saved to'),
 }
 
 
 def try_hosts(name, folder):
-    """As `try_once`, with what was seen on the first host; a process that is left on any counts."""
+    """As `try_once`: the seconds from the SIGTERM to the end of the last process, and what was seen of worker 0."""
     fault = HOST_FAULTS[name]
     folders = [Path(folder, 'first'), Path(folder, 'other')]
     for path in folders:
         path.mkdir()
     with contextlib.ExitStack() as stack:
         names, addresses = stack.enter_context(two_hosts())
-        trials = start_hosts(folders, names, addresses, *SMALL, *LONG)
-        for trial in trials:
+        trials = start_by_hand(folders, [*SMALL, *LONG], names=names, uri=addresses[0])
+        for trial in trials.values():
             stack.callback(trial.clean_up)
-        trials[0].until(fault.after)
-        began = time.monotonic()
+        trials['worker 0'].until(fault.after)
         fault.inject(trials, names)
-        (code, left), (_, left_there) = [trial.wait() for trial in trials]
+        time.sleep(3)
+        waiting = [role for role in ['scheduler', 'server', 'worker 0'] if trials[role].process.poll() is None]
+        assert len(waiting) == 3, waiting
+        began = time.monotonic()
+        for trial in trials.values():
+            if trial.process.poll() is None:
+                trial.process.terminate()
+        ends = {role: trial.wait() for role, trial in trials.items()}
         seconds = time.monotonic() - began
-        saved = folders[0] / 'random.safetensors'
-        return Outcome(seconds, code, trials[0].text, {**left_there, **left},
-                       load_checkpoint(saved).epoch if saved.exists() else 0)
+        left = {role: left for role, (_, left) in ends.items() if left}
+        return Outcome(seconds, ends['worker 0'][0], trials['worker 0'].text, left, epochs_saved(folders[0]))
 
 
 def is_good(name, outcome):

@@ -1,0 +1,178 @@
+"""Processes of one machine that are started, watched and ended together: scheduler, server and K workers.
+
+    supervisor      `launch`, in the process that the user starts; it computes nothing
+    scheduler       tells the others who is where
+    server          adds up
+    worker 0        prints, and saves
+    worker 1 …
+
+Each but the first runs member.py, whose standard input is a connection with the supervisor. Who is dead is noticed by
+the end of this connection; who only stands still, by its silence.
+"""
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from .._platform import count_cores, python
+from .member import BEAT, LAST_WORDS, NUMBER
+from .stop import STOP_SIGNALS
+
+SILENCE = 5             # seconds without a sign of life, after which a process counts as dead
+ADDRESS = '127.0.0.1'   # of this machine, for itself: nobody else can connect
+
+
+class Lost(Exception):  # noqa: N818
+    """Who is dead, and why: the end of all others."""
+
+
+def launch(arguments, count):
+    """在这台机器上启动几个 worker，看着它们，一起结束。
+
+    Let `count` workers run `python -m rnn_scratch` with these arguments, until they are done or one of them is dead.
+
+    Returns
+    -------
+    int
+        The exit status for this process.
+
+    Raises
+    ------
+    ValueError
+        A variable is set that says something else about the workers.
+    """
+    for name in ['DMLC_PS_ROOT_URI', 'DMLC_PS_ROOT_PORT', 'DMLC_NUM_WORKER', 'DMLC_NUM_SERVER']:
+        if name in os.environ:
+            raise ValueError(f'{name} is set ({os.environ[name]}), but --workers starts all processes on this machine: '
+                             'unset it or, for several machines, set DMLC_ROLE, too (docs/distributed.md).')
+    signals, members, lost = [], [], 'there was an error in this program.'
+    with contextlib.ExitStack() as stack:
+        for number in STOP_SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                stack.callback(signal.signal, number, signal.signal(number, lambda number, _: signals.append(number)))
+        # A free port, held without listening until the scheduler listens there: no other process can get it.
+        holder = stack.enter_context(socket.socket())
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((ADDRESS, 0))
+        try:
+            for name, variables in roles(count, holder.getsockname()[1]):
+                members.append(Member(name, arguments, variables))
+            watch(members, signals)
+            lost = None
+        except Lost as error:
+            lost = str(error)
+        finally:
+            code = end(members, lost)
+    return 128 + signals[0] if signals else code
+
+
+def roles(count, port):
+    """The name of each process, and the variables that tell it what it is."""
+    given = {name for name, value in os.environ.items() if value.strip()}
+    names = ([] if {'OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS'} & given else
+             {'MXNET_OMP_MAX_THREADS', 'OPENBLAS_NUM_THREADS'} - given)
+
+    def variables(role, threads, **more):
+        # The cores are shared out: threads of several processes on one core would wait for each other in turns.
+        return {**dict.fromkeys(names, str(threads)), **more, 'DMLC_ROLE': role, 'DMLC_NUM_WORKER': str(count),
+                'DMLC_NUM_SERVER': '1', 'DMLC_PS_ROOT_URI': ADDRESS, 'DMLC_PS_ROOT_PORT': str(port),
+                'DMLC_NODE_HOST': ADDRESS}
+
+    yield 'the scheduler', variables('scheduler', 1)
+    yield 'the server', variables('server', 1)
+    for k in range(count):
+        yield f'worker {k}', variables('worker', max(1, count_cores() // count), **{NUMBER: str(k)})
+
+
+class Member:
+    """A process of ours, with the connection that it gives its signs of life on."""
+
+    def __init__(self, name, arguments, variables):
+        self.name, self.seen, self.is_done = name, time.monotonic(), False
+        # What worker 0 prints is what one process would print. Of the others only the errors are kept.
+        speaks = name == 'worker 0'
+        self.errors = None if speaks else tempfile.TemporaryFile()
+        self.connection, theirs = socket.socketpair()
+        with theirs:
+            # In a session of its own: Ctrl-C in the terminal reaches only the supervisor.
+            self.process = subprocess.Popen(
+                python(str(Path(__file__).with_name('member.py')), *arguments), stdin=theirs,
+                stdout=None if speaks else subprocess.DEVNULL, stderr=self.errors, start_new_session=True,
+                env={**os.environ, **variables})
+
+    def why(self):
+        """How it ended, with what it wrote as an error."""
+        code = self.process.wait()
+        what = (f'was killed by {signal.Signals(-code).name}' if code < 0 else
+                f'ended with exit status {code}' if code else 'ended too early')
+        written = ''
+        if self.errors:
+            self.errors.seek(0)
+            lines = self.errors.read().decode('utf-8', 'replace').strip().splitlines()
+            written = '\n'.join([*lines[:2], '…', *lines[-3:]] if len(lines) > 6 else lines)
+        return f'{self.name} (process {self.process.pid}) {what}' + (f':\n{written}' if written else '.')
+
+
+def watch(members, signals):
+    """Until all workers are done; raises Lost when one of the processes is dead or silent, or a signal to stop came."""
+    workers = members[2:]
+    with selectors.DefaultSelector() as selector:
+        for member in members:
+            selector.register(member.connection, selectors.EVENT_READ, member)
+        while not all(worker.is_done for worker in workers):
+            before = time.monotonic()
+            for key, _ in selector.select(BEAT / 2):
+                member, said = key.data, b''
+                with contextlib.suppress(OSError):
+                    said = member.connection.recv(4096)
+                member.seen = time.monotonic()
+                if not said:
+                    selector.unregister(member.connection)
+                    member.is_done = True
+                    if member.process.wait() != 0:
+                        raise Lost(member.why())
+            if signals:
+                workers[0].process.send_signal(signals[0])      # it saves and ends as a single process would
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    workers[0].process.wait(LAST_WORDS)
+                raise Lost(f'Stopped by {signal.Signals(signals[0]).name}.')
+            now = time.monotonic()
+            for member in members:
+                if now - before > 2 * BEAT:         # this process stood still (Ctrl-Z, a machine that slept)
+                    member.seen = now
+                if now - member.seen > SILENCE:     # all are done within moments of each other, or none is
+                    raise Lost(member.why() if member.is_done else
+                               f'{member.name} has not answered for {SILENCE} seconds.')
+
+
+def end(members, lost):
+    """End all that is left, say who was lost; returns the exit status, worker 0's own where it has one."""
+    speaker = next((member for member in members if member.name == 'worker 0'), None)
+    if lost and speaker:            # it may be about to end for the same reason, and has its own words for it
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            speaker.process.wait(BEAT)
+    own = max(0, speaker.process.poll() or 0) if speaker else 0
+    if lost and not own:
+        with contextlib.suppress(OSError):          # the terminal may be gone
+            print(f'\n{lost[0].upper()}{lost[1:]}\nAll processes are ended.', file=sys.stderr, flush=True)
+    for member in members:
+        if member is not speaker and lost:
+            member.process.kill()
+    for member in members:
+        if lost:
+            member.connection.close()               # worker 0 saves, and ends
+        try:
+            member.process.wait(LAST_WORDS)
+        except subprocess.TimeoutExpired:
+            member.process.kill()
+            member.process.wait()
+        member.connection.close()
+        if member.errors:
+            member.errors.close()
+    return (own or 1) if lost else 0

@@ -1,0 +1,299 @@
+"""Beyond the chapter: several workers train one model, on MXNet's own parameter server (KVStore).
+
+    python -m rnn_scratch train --workers 2                     # several processes on this machine
+
+    from rnn_scratch.beyond import fused, parallel              # several devices in one process
+    train_epoch = parallel.on_contexts(fused, [mx.gpu(0), mx.gpu(1)])
+    fused.train_and_predict_rnn(d2l.rnn, get_params, ..., train_epoch=train_epoch)
+
+Each worker has all parameters, and takes its own rows of each mini-batch. The loss of a mini-batch is a mean over its
+rows, so its gradient is the mean of the gradients of equal parts:
+
+    L = 1/K Σ_k L_k        ∂L/∂W = 1/K Σ_k ∂L_k/∂W
+
+Each step has one transfer: all gradients of a worker, as one array, go into the store, and their sum comes back. Then
+each worker clips and updates for itself (`data_parallel`). Equal parameters and equal gradients give equal parameters,
+to the bit. Those who train together are a team: `Processes`, or a `Thread` for each device. See docs/distributed.md.
+"""
+import atexit
+import contextlib
+import hashlib
+import itertools
+import math
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import rnn_scratch as d2l
+
+from mxnet import kvstore, nd
+
+from . import fused
+from .member import NUMBER
+from .stop import STOP_SIGNALS
+
+
+def data_parallel(engine, team):
+    """一组 worker 中的一个怎样训练一个迭代周期：只算自己的那几行，梯度取平均。
+
+    `engine.train_epoch` for one worker of a team: the same arguments, the same perplexity, to rounding.
+
+    Parameters
+    ----------
+    engine : module
+        `rnn_scratch` or `fused`.
+    team
+        It has `number` and `count`, which worker this is and of how many; `add_up`, which adds an array up over all
+        workers, in place; and `data_iter_random`, which gives all workers the same mini-batches.
+
+    Returns
+    -------
+    function
+        For `train_and_predict_rnn(…, train_epoch=…)`. It raises ValueError when the mini-batch cannot be divided, and
+        FloatingPointError when the workers do not hold the same parameters after the epoch.
+    """
+    def average(gradients):
+        # One transfer: all gradients, end to end
+        flat = team.add_up(nd.concat(*[gradient.reshape(-1) for gradient in gradients], dim=0))
+        flat /= team.count
+        ends = list(itertools.accumulate(gradient.size for gradient in gradients))
+        return [flat[end - gradient.size:end].reshape(gradient.shape) for gradient, end in zip(gradients, ends)]
+
+    def grad_clipping(params, theta, ctx):      # for the tutorial engine
+        for param, gradient in zip(params, average([param.grad for param in params])):
+            param.grad[:] = gradient
+        d2l.grad_clipping(params, theta, ctx)
+
+    def gradients(X, Y, state, params):         # for the fused engine
+        loss, state, found = fused.gradients_of_checked(X, Y, state, params)
+        return loss, state, average(found)
+
+    def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter,
+                    num_steps, lr, clipping_theta, batch_size):
+        divisible(batch_size, team.count)
+        n = batch_size // team.count
+        first, last = team.number * n, (team.number + 1) * n        # the rows of this worker
+
+        def rows(*_):
+            for X, Y in team.data_iter_random(corpus_indices, batch_size, num_steps, ctx):
+                yield X[first:last], Y[first:last]                  # (n, T), (n, T)
+
+        if is_random_iter:
+            part, data_iter = corpus_indices, rows
+        else:
+            # Row i of each mini-batch comes from the i-th of batch_size equal parts of the text.
+            length = len(corpus_indices) // batch_size
+            part, data_iter = corpus_indices[first * length:last * length], None
+        seam = {'gradients': gradients} if engine is fused else {'grad_clipping': grad_clipping}
+        perplexity = engine.train_epoch(
+            rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, part, is_random_iter, num_steps, lr,
+            clipping_theta, n, data_iter=data_iter, **seam)
+        # The perplexity is the exponential of a mean, and all parts have the same size: of those means take the mean.
+        logs = gather(team, math.log(perplexity), ctx)
+        agree(team, 'parameters', b''.join(param.asnumpy().tobytes() for param in params), ctx)
+        return math.inf if max(logs) == math.inf else math.exp(math.fsum(logs) / team.count)
+
+    return train_epoch
+
+
+def divisible(batch_size, count):
+    """Raise ValueError unless `count` workers can have equal parts of a mini-batch."""
+    if batch_size % count:
+        sizes = [n for n in (batch_size // count * count, (batch_size // count + 1) * count) if n]
+        workers = [k for k in range(2, batch_size + 1) if batch_size % k == 0] or [1]
+        raise ValueError(f'A mini-batch of {batch_size} sequences cannot be divided among {count} workers: choose a '
+                         f'batch size of {" or ".join(map(str, sizes))}, or {" or ".join(map(str, workers))} workers.')
+
+
+def gather(team, number, ctx):
+    """The number of each worker, in their order, on every worker."""
+    slots = nd.zeros(team.count, dtype='float64', ctx=ctx)      # all others are 0 here, so that the sum changes nothing
+    slots[team.number] = number
+    return team.add_up(slots).asnumpy().tolist()
+
+
+def agree(team, what, content, ctx):
+    """Unless all workers have the same bytes, raise an error on all, which names those that are not like the others."""
+    checksum = int.from_bytes(hashlib.sha256(content).digest()[:6], 'big')      # 48 bits: exact in a float64
+    checksums = gather(team, checksum, ctx)
+    common = max(checksums, key=checksums.count)        # what most of them have; of two, what worker 0 has
+    others = ', '.join(str(number) for number, checksum in enumerate(checksums) if checksum != common)
+    if others and what == 'settings':
+        raise ValueError('The settings, the text or the model to go on with are not the same on all workers '
+                         f'(worker {others} differs): start all with the same command and the same files, and each '
+                         'with its own number.')
+    if others:
+        raise FloatingPointError(f'The {what} are not the same on all workers (worker {others} differs): all hosts '
+                                 'need the same kind of processor, the same versions and the same OMP_NUM_THREADS.')
+
+
+class Store:
+    """MXNet's store, as one operation: arrays that are added up."""
+
+    def __init__(self, kind):
+        self.store, self.known = kvstore.create(kind), set()
+
+    def add_up(self, arrays):
+        """In place: each of the arrays becomes the sum of all arrays of all workers."""
+        key = f'{arrays[0].dtype.__name__} {arrays[0].size}'
+        if key not in self.known:
+            self.store.init(key, arrays[0])         # its size; the content is overwritten
+            self.known.add(key)
+        self.store.push(key, arrays)                # without an optimizer in the store, what all have pushed
+        self.store.pull(key, out=arrays)            # is added up, and that is what they pull
+
+
+def worker():
+    """这个进程所在的一组 worker；DMLC_ROLE 不是 worker 时是 None。
+
+    The team of this process where DMLC_ROLE says that it is a worker, once all others are there, too; else None.
+    """
+    return Processes() if os.environ.get('DMLC_ROLE') == 'worker' else None
+
+
+class Processes:
+    """A team of processes: this one is a worker of the parameter server that the DMLC_ variables name.
+
+    MXNet waits for a lost process for ever, also at the end of this one, and while it waits Python handles no signal.
+    So whatever ends it early is a hard end: `leave` or, for a signal, `listen`.
+    """
+
+    def __init__(self):
+        self.runs = []
+        here, there = self.signals = socket.socketpair()    # Python itself writes the number of each signal there
+        there.setblocking(False)
+        signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self.listen, args=(here,), daemon=True).start()
+        self.sums = Store('dist_sync')                      # waits for all others
+        atexit.register(self.leave)
+        self.count = self.sums.store.num_workers
+        self.number = int(os.environ.get(NUMBER, self.sums.store.rank))
+        self.data_iter_random = d2l.data_iter_random        # equal seeds: the same mini-batches everywhere
+        if self.number:                                     # only worker 0 prints
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+    def add_up(self, array):
+        self.sums.add_up([array])
+        return array
+
+    @contextlib.contextmanager
+    def training(self, runs):
+        """Around the training of these runs: at its proper end wait for all workers, which ends the servers, too."""
+        self.runs = runs
+        yield
+        self.runs = []
+        del self.sums           # MXNet's own end
+        atexit.unregister(self.leave)
+
+    def leave(self):
+        """Instead of Python's proper end of the process, with MXNet's."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(1)
+
+    def listen(self, signals):
+        """A thread: after a signal to stop that the main thread does not hear, save the last whole epoch, and end."""
+        while signals.recv(1)[0] not in STOP_SIGNALS:
+            pass
+        time.sleep(0.5)
+        if any(run.stop.number for run in self.runs):       # it has heard: it saves by itself, and ends
+            return
+        try:
+            for run in self.runs:
+                if run.writes and run.last is not run.saved:
+                    run.save()
+                    print(f'\nstopped after epoch {run.last.epoch} and saved to {run.path}; to go on:\n'
+                          f'{run.how_to_go_on()}', flush=True)
+        except (OSError, ValueError) as error:              # a full disk, or nobody who reads
+            print(error, file=sys.stderr, flush=True)
+        finally:
+            os._exit(1)
+
+
+class Thread:
+    """One of a team of threads, each with a device of its own. `team` has what they share."""
+
+    def __init__(self, team, number, mini_batches):
+        self.team, self.number, self.count, self.mini_batches = team, number, len(team.contexts), mini_batches
+
+    def data_iter_random(self, corpus_indices, batch_size, num_steps, ctx):
+        while True:
+            with self.team.lock:            # all iterators read from one, which shuffles once
+                pair = next(self.mini_batches, None)
+            if pair is None:
+                return
+            X, Y = pair
+            yield X.as_in_context(ctx), Y.as_in_context(ctx)
+
+    def add_up(self, array):
+        self.team.arrays[self.number] = array
+        if self.team.barrier.wait() == 0:       # the one that is told 0 speaks for all
+            self.team.sums.add_up(self.team.arrays)
+        self.team.barrier.wait()
+        return array
+
+
+class Contexts:
+    """What the threads of one process share: their devices, a store, and the arrays that go into it."""
+
+    def __init__(self, contexts, kind):
+        self.contexts, self.sums, self.arrays = contexts, Store(kind), [None] * len(contexts)
+        self.lock, self.barrier = threading.Lock(), threading.Barrier(len(contexts))
+
+
+def on_contexts(engine, contexts, kind='local'):
+    """在一个进程的几个设备上训练一个迭代周期，每个设备是一个 worker。
+
+    `engine.train_epoch` on several devices of one process, each a worker: the same arguments, the same perplexity.
+
+    Parameters
+    ----------
+    engine : module
+        `rnn_scratch` or `fused`.
+    contexts : list of mxnet.Context
+        The devices. The first one has the parameters, and is the `ctx` of the other arguments.
+    kind : str, optional
+        The store: 'local' adds up on the CPU, 'device' on the devices themselves.
+
+    Returns
+    -------
+    function
+        For `train_and_predict_rnn(…, train_epoch=…)`. It raises what `data_parallel` says; and ValueError when ctx is
+        not the first of the devices.
+    """
+    team = Contexts(contexts, kind)
+
+    def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter,
+                    num_steps, lr, clipping_theta, batch_size):
+        if ctx != contexts[0]:
+            raise ValueError(f'The parameters are on {ctx}, but the first of the devices is {contexts[0]}: name {ctx} '
+                             'first.')
+        mini_batches = itertools.tee(d2l.data_iter_random(corpus_indices, batch_size, num_steps, ctx), len(contexts))
+        team.barrier.reset()
+
+        def work(number):
+            try:
+                copies = params if number == 0 else [param.copyto(contexts[number]) for param in params]
+                for copy in copies if number else []:
+                    copy.attach_grad()
+                return data_parallel(engine, Thread(team, number, mini_batches[number]))(
+                    rnn, copies, init_rnn_state, num_hiddens, vocab_size, contexts[number], corpus_indices,
+                    is_random_iter, num_steps, lr, clipping_theta, batch_size)
+            except threading.BrokenBarrierError:        # another one has failed, and says why
+                return None
+            except BaseException:
+                team.barrier.abort()
+                raise
+
+        with ThreadPoolExecutor(len(contexts)) as pool:
+            try:
+                return list(pool.map(work, range(len(contexts))))[0]
+            except BaseException:                       # Ctrl-C in this thread, too
+                team.barrier.abort()
+                raise
+
+    return train_epoch
