@@ -12,35 +12,19 @@ LARGEST_CORPUS = 100_000_000        # bytes: 33 million Chinese characters
 MOST_MEMBERS = 1000                 # files in an archive
 short = reprlib.Repr()              # what a file says may be of any length
 short.maxstring = short.maxother = 80
-
 # What the first bytes of a file say that it is.
-KINDS = [
-    (b'PK\x03\x04', 'a zip archive'), (b'PK\x05\x06', 'a zip archive'), (b'PK\x07\x08', 'a zip archive'),
-    (b'\x1f\x8b', 'a gzip archive'), (b'BZh91AY', 'a bzip2 archive'), (b'\xfd7zXZ', 'an xz archive'),
-    (b'7z\xbc\xaf', 'a 7z archive'), (b'Rar!\x1a', 'a rar archive'), (b'(\xb5/\xfd', 'a zstd archive'),
-    (b'%PDF-', 'a PDF'), (b'{\\rtf', 'an RTF document'), (b'\xd0\xcf\x11\xe0', 'an old Word document or the like'),
-    (b'\x89PNG', 'a picture'), (b'\xff\xd8\xff', 'a picture'), (b'GIF89a', 'a picture'), (b'\x7fELF', 'a program'),
-]
+KINDS = [(b'PK\x03\x04', 'a zip archive'), (b'PK\x05\x06', 'a zip archive'), (b'PK\x07\x08', 'a zip archive'),
+         (b'\x1f\x8b', 'a gzip archive'), (b'BZh91AY', 'a bzip2 archive'), (b'\xfd7zXZ', 'an xz archive'),
+         (b'7z\xbc\xaf', 'a 7z archive'), (b'Rar!\x1a', 'a rar archive'), (b'(\xb5/\xfd', 'a zstd archive'),
+         (b'%PDF-', 'a PDF'), (b'{\\rtf', 'an RTF document'), (b'\xd0\xcf\x11\xe0', 'an old Word document or the like'),
+         (b'\x89PNG', 'a picture'), (b'\xff\xd8\xff', 'a picture'), (b'GIF89a', 'a picture'), (b'\x7fELF', 'a program')]
 MARKUP = re.compile(r'\s*<(!--|(!doctype|html|head|meta|title|body|div|script|\?xml)\b)', re.IGNORECASE)
 NOT_FOUND = re.compile(r'\s*(error )?404:? not found\s*', re.IGNORECASE)
-# A mark at the beginning tells the encoding; the longer ones first, since they begin like the shorter.
-MARKS = [(codecs.BOM_UTF32_LE, 'UTF-32'), (codecs.BOM_UTF32_BE, 'UTF-32'), (codecs.BOM_UTF16_LE, 'UTF-16'),
-         (codecs.BOM_UTF16_BE, 'UTF-16')]
-ENCODINGS = ['GB18030', 'Big5']     # GB18030 is the newest GBK, and reads all of it
-SAMPLE = 4096                       # bytes to try an encoding on
 
 
 def read_text(path):
-    """The text of a file in UTF-8, or of the only text in a zip archive.
-
-    Raises
-    ------
-    FileNotFoundError, OSError, ValueError
-        It is no regular file; it cannot be read; it is larger than 100,000,000 bytes (told before they are read); it
-        is no text, or none in UTF-8; or the archive does not hold exactly one text, is locked, or is damaged.
-    """
-    content = read_file('corpus', path, LARGEST_CORPUS, 'a text file or a zip archive')
-    where = shown(path)
+    """The text of a file in UTF-8, or of the only text in a zip archive; OSError or ValueError where there is none."""
+    where, content = shown(path), read_file('corpus', path, LARGEST_CORPUS, 'a text file or a zip archive')
     if kind_of(content) == 'a zip archive':
         content, where = unzip(where, content)
     kind = kind_of(content)
@@ -65,12 +49,18 @@ def shown(path):
 
 
 def read_file(what, path, largest, wanted, check_head=None):
-    """The bytes of a regular file. A folder, a pipe, a device, and what is too large, are refused before.
-
-    `what` and `wanted` are words for the sentence; `check_head(path, head, size)` sees the first 64 bytes and the size.
-    """
+    """The bytes of a regular file, not too large; `check_head(path, head, size)` sees the first 64 bytes before."""
     where = f'The {what} {shown(path)}'
-    check_is_file(where, path, wanted)
+    try:
+        mode = os.stat(path).st_mode
+        found = ('' if stat.S_ISREG(mode) else 'is a folder' if stat.S_ISDIR(mode) else
+                 'is no file, but a pipe, a socket or a device')
+    except OSError as error:        # what else may be wrong with it, it says when it is opened
+        found = 'does not exist' if isinstance(error, (FileNotFoundError, NotADirectoryError)) else ''
+    except ValueError:
+        found = 'has a name that no file can have'
+    if found:
+        raise FileNotFoundError(f'{where} {found}: give the path of {wanted}.')
     try:
         # If a pipe takes the file's place just now, O_NONBLOCK keeps us from waiting for it.
         with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
@@ -89,22 +79,6 @@ def read_file(what, path, largest, wanted, check_head=None):
     return content
 
 
-def check_is_file(where, path, wanted):
-    """A regular file: a folder has no text, and a pipe or a device has no end."""
-    try:
-        mode = os.stat(path).st_mode
-        found = ('' if stat.S_ISREG(mode) else 'is a folder' if stat.S_ISDIR(mode) else
-                 'is no file, but a pipe, a socket or a device')
-    except (FileNotFoundError, NotADirectoryError):
-        found = 'does not exist'
-    except OSError:
-        found = ''      # what else may be wrong with it, it says when it is opened
-    except ValueError:
-        found = 'has a name that no file can have'
-    if found:
-        raise FileNotFoundError(f'{where} {found}: give the path of {wanted}.')
-
-
 def check_size(where, size, largest):
     if size > largest:
         raise ValueError(f'{where} has {size:,} bytes, and at most {largest:,} are read: give a smaller one.')
@@ -115,29 +89,30 @@ def kind_of(content):
     return next((kind for start, kind in KINDS if content.startswith(start)), None)
 
 
-def unzip(archive_name, content):
+def unzip(name, content):
     """The bytes of the only text in an archive, and what to call it. Its name in there is never used as a path."""
     number = content.count(b'PK\x01\x02')       # how the entry of each file begins
     if number > MOST_MEMBERS:
-        raise ValueError(f'{archive_name} holds {number:,} files: a corpus archive must hold exactly one text.')
-    with damage_is_named(archive_name):
+        raise ValueError(f'{name} holds {number:,} files: a corpus archive must hold exactly one text.')
+    with damage_is_named(name):
         archive = zipfile.ZipFile(io.BytesIO(content))
-    members = [member for member in archive.infolist() if not is_hidden(member.filename.split('/'))]
+    # Not among them: folders, whose names end in a slash, files that begin with a dot, and a Mac's own.
+    members = [member for member in archive.infolist() if os.path.basename(member.filename)[:1] not in ('', '.')
+               and '__MACOSX' not in member.filename.split('/')]
     names = [member.filename for member in members]
     if '[Content_Types].xml' in names:
-        raise ValueError(f'{archive_name} is a document of Word or the like: save its text as a plain text file in '
-                         'UTF-8.')
+        raise ValueError(f'{name} is a document of Word or the like: save its text as a plain text file in UTF-8.')
     if len(names) != 1:
         listed = f' ({", ".join(map(short.repr, names[:5]))}{" …" if len(names) > 5 else ""})' if names else ''
-        raise ValueError(f'{archive_name} holds {len(names)} files{listed}: a corpus archive must hold exactly one '
-                         'text; unpack it and give the path of a text.')
+        raise ValueError(f'{name} holds {len(names)} files{listed}: a corpus archive must hold exactly one text; '
+                         'unpack it and give the path of a text.')
     member, = members
-    where = f'{archive_name} (the file {short.repr(member.filename)} in it)'
+    where = f'{name} (the file {short.repr(member.filename)} in it)'
     if member.flag_bits & 1:
         raise ValueError(f'{where} is locked with a password: unpack it and give the path of the text.')
     check_size(where, member.file_size, LARGEST_CORPUS)
     unpacked = io.BytesIO()
-    with damage_is_named(archive_name), archive.open(member) as file:
+    with damage_is_named(name), archive.open(member) as file:
         # By 4,096 bytes, since each byte of an archive may unpack to thousands; and the size may be a lie.
         for part in iter(lambda: file.read(4096), b''):
             unpacked.write(part)
@@ -147,24 +122,18 @@ def unzip(archive_name, content):
     return unpacked.getvalue(), where
 
 
-def is_hidden(parts):
-    """A folder, whose name ends in a slash, and what nobody sees: files that begin with a dot, and a Mac's own."""
-    return parts[-1] == '' or parts[-1].startswith('.') or '__MACOSX' in parts
-
-
 @contextlib.contextmanager
-def damage_is_named(archive_name):
+def damage_is_named(name):
     """Of a damaged archive, zipfile and its unpackers raise a dozen different errors: one sentence for all."""
     try:
         yield
     except Exception as error:
-        raise ValueError(f'{archive_name} is a damaged archive, or packed in a way that is not known here '
-                         f'({str(error)[:200]}): fetch or pack it again, or unpack it and give the path of the '
-                         'text.') from error
+        raise ValueError(f'{name} is a damaged archive, or packed in a way that is not known here ({str(error)[:200]}'
+                         '): fetch or pack it again, or unpack it and give the path of the text.') from error
 
 
 def decode(where, content):
-    """The text of bytes in UTF-8, where no byte is wrong and none is 0; if one is, the sentence says why it may be."""
+    """The text of bytes in UTF-8, where no byte is wrong and none is 0; else a sentence that says why it may be."""
     try:
         text = content.decode('utf-8')
         wrong, is_cut_off = content.find(0), False
@@ -193,26 +162,24 @@ def likely_encoding(content):
     >>> likely_encoding('分开'.encode('utf-16')), likely_encoding('we part'.encode('utf-16-le'))
     ('UTF-16', 'UTF-16LE')
     """
-    for mark, encoding in MARKS:
-        if content.startswith(mark):
-            return encoding
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):      # the first begins like one of UTF-16
+        return 'UTF-32'
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return 'UTF-16'
     start = re.search(rb'[\x00\x80-\xff]', content).start() // 2 * 2    # what is before it, is ASCII
-    encodings = ['UTF-16LE', 'UTF-16BE'] if b'\0' in content else ENCODINGS     # each space and line break has a NUL
+    # In UTF-16 each space and line break has a NUL. GB18030 is the newest GBK, and reads all of it.
+    encodings = ['UTF-16LE', 'UTF-16BE'] if b'\0' in content else ['GB18030', 'Big5']
     score, encoding = max((how_usual(content[start:], encoding), encoding) for encoding in encodings)
     return encoding if score > 0.7 else None
 
 
 def how_usual(content, encoding):
-    """Which part of the characters is frequent in a Chinese text, in this encoding; those of ASCII are no sign."""
+    """Which part of the characters, without ASCII's, is frequent in Chinese: in GB 2312 (3,755) or Big5 (5,401)."""
     try:        # the last character of the sample may be cut off, but not the last one of the text
-        text = codecs.getincrementaldecoder(encoding)().decode(content[:SAMPLE], final=len(content) <= SAMPLE)
+        text = codecs.getincrementaldecoder(encoding)().decode(content[:4096], final=len(content) <= 4096)
     except UnicodeDecodeError:
         return 0
-    others = [char for char in text if not (' ' <= char <= '~' or char in '\t\r\n')]
-    return sum(map(is_usual, others)) / len(others) if others else 1
-
-
-def is_usual(char):
-    """Whether it is among the frequent characters of GB 2312 (3,755) or Big5 (5,401), or their punctuation."""
-    return (b'\xa1\xa1' <= char.encode('gb2312', 'replace') < b'\xd8'
-            or b'\xa1\x40' <= char.encode('big5', 'replace') < b'\xc7')
+    usual = [b'\xa1\xa1' <= char.encode('gb2312', 'replace') < b'\xd8'         # with the punctuation
+             or b'\xa1\x40' <= char.encode('big5', 'replace') < b'\xc7'
+             for char in text if not (' ' <= char <= '~' or char in '\t\r\n')]
+    return sum(usual) / len(usual) if usual else 1

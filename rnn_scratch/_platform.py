@@ -1,15 +1,8 @@
-"""What this machine must have before MXNet can start, and the settings it starts with.
+"""What this machine must have before MXNet can start, and the settings it starts with; another Python, and Ctrl-C.
 
-MXNet 1.9.1 is from 2022. On a machine of today its import fails in a few well-known ways, each with a message that
-names the symptom and not the cure; and it does not know today's processors. `import rnn_scratch` runs `import_mxnet`
-first, which names the cure, and starts MXNet with settings that fit the machine. `make` runs this file as a program
-before it installs anything, with a Python that has no package yet.
-
-What is wrong is a pair of texts here: what it is, and the command that mends it (in brackets, what else one should
-know). Each function `wrong_…` or `what_…` gives such a pair, or None. `import_mxnet` makes a sentence of the two, and
-the doctor prints them below each other.
-
-The last functions are about Python itself: how to start another one, and Ctrl-C while `python -m rnn_scratch` starts.
+MXNet 1.9.1 is from 2022: where its import fails today, its message names no cure, and it does not know new processors.
+`make` runs this file as a program before it installs anything. Each function `wrong_…` or `what_…` gives None, or a
+pair of texts: what is wrong, and the command that mends it (in brackets, what else one should know).
 """
 import contextlib
 import ctypes
@@ -20,35 +13,27 @@ import signal
 import sys
 from pathlib import Path
 
-# Where MXNet 1.9.1 runs, the system's libraries that it needs there, and Debian's packages of them.
+# Where MXNet 1.9.1 runs, the system's libraries that it needs there, and Debian's packages of them (None: no package).
 LIBRARIES = {
     'linux x86_64': {'libgomp.so.1': 'libgomp1', 'libquadmath.so.0': 'libquadmath0', 'libstdc++.so.6': 'libstdc++6',
                      'libgcc_s.so.1': 'libgcc-s1'},
-    # There is a wheel, but no package of the Arm Performance Libraries that it was made with.
-    'linux aarch64': {'libarmpl_lp64_mp.so': None, 'libamath.so': None, 'libastring.so': None},
-    'darwin x86_64': {},
+    'linux aarch64': {'libarmpl_lp64_mp.so': None, 'libamath.so': None, 'libastring.so': None}, 'darwin x86_64': {},
 }
-
-# Environment variables that hold a whole number: the smallest and the largest. With another value MXNet waits for ever
-# (no workers), ends the process without a word of Python (no number), or fails at the first array.
-NUMBERS = {
-    'OMP_NUM_THREADS': (1, 1024), 'MXNET_OMP_MAX_THREADS': (1, 1024), 'MXNET_CPU_WORKER_NTHREADS': (1, 1024),
-    'MXNET_CPU_PRIORITY_NTHREADS': (1, 1024), 'OPENBLAS_NUM_THREADS': (1, 1024),
-    'GOMP_SPINCOUNT': (0, 2 ** 31 - 1), 'MXNET_CPU_PARALLEL_SIZE': (0, 2 ** 31 - 1),
-}
+# Environment variables that hold a whole number, from the smallest to the largest. With another value MXNet waits for
+# ever (no workers), ends the process without a word of Python (no number), or fails at the first array.
+NUMBERS = {'OMP_NUM_THREADS': (1, 1024), 'MXNET_OMP_MAX_THREADS': (1, 1024), 'MXNET_CPU_WORKER_NTHREADS': (1, 1024),
+           'MXNET_CPU_PRIORITY_NTHREADS': (1, 1024), 'OPENBLAS_NUM_THREADS': (1, 1024),
+           'GOMP_SPINCOUNT': (0, 2 ** 31 - 1), 'MXNET_CPU_PARALLEL_SIZE': (0, 2 ** 31 - 1)}
 INSTALL = 'make train (in the folder of rnn_scratch; its README has other ways)'
 OWNERS = ('MXNET_', 'OMP_', 'GOMP_', 'OPENBLAS_')     # how the names of these variables begin
 
 
-def import_mxnet():
-    """Import MXNet, or say in one sentence why it cannot be imported here and what to do.
+def sentence(what, command):
+    return f'{what}; run: {command}.'
 
-    Raises
-    ------
-    ImportError
-        NumPy is too new, `distutils` is missing, MXNet is not installed, this machine or a system library is not what
-        it needs, or an environment variable makes no sense. The original error, where there is one, is the cause.
-    """
+
+def import_mxnet():
+    """Import MXNet, or raise an ImportError that says in one sentence why it cannot start here and what to do."""
     from . import _roles  # here, because `make` runs this file alone
     _roles.check_role()
     with _roles.without_role():
@@ -58,14 +43,10 @@ def import_mxnet():
     _roles.serve()
 
 
-def sentence(what, command):
-    return f'{what}; run: {command}.'
-
-
 def start_mxnet():
-    """Import MXNet. Gives two values: what is wrong, as a pair, and the error that tells it; or None for them."""
+    """Import MXNet; returns what is wrong, and the error that tells it, or twice None."""
     try:
-        wrong = wrong_variable() or wrong_numpy() or wrong_products()
+        wrong = wrong_variable() or wrong_numpy()
         if wrong:
             return wrong, None
         import distutils.version  # noqa: F401 (MXNet imports it, after its library)
@@ -82,13 +63,11 @@ def start_mxnet():
 
 
 def what_it_means(error):
-    """What is wrong, where an error of Python, the system or MXNet tells it."""
     module = error.name if isinstance(error, ModuleNotFoundError) else None
     if module in ('mxnet', 'numpy'):
         return what_is_missing() or (
             f'MXNet is not installed for Python {platform.python_version()} ({sys.executable})', INSTALL)
-    if module in ('distutils', 'distutils.version'):
-        # It left Python with 3.12, and setuptools brings it back.
+    if module in ('distutils', 'distutils.version'):        # it left Python with 3.12, and setuptools brings it back
         return (f'MXNet needs the module distutils, which Python {platform.python_version()} does not have',
                 'python -m pip install setuptools')
     library = re.match(r'(\S+?\.so\S*): cannot open shared object file', str(error))
@@ -105,7 +84,6 @@ def what_it_means(error):
 
 
 def what_is_missing():
-    """What MXNet needs of the system and does not find."""
     machine = f'{sys.platform} {platform.machine()}'
     missing = [library for library in LIBRARIES.get(machine, {}) if not can_be_loaded(library)]
     if machine not in LIBRARIES or machine == 'linux aarch64' and missing:
@@ -121,16 +99,14 @@ def what_is_missing():
 
 
 def can_be_loaded(library):
-    """Whether the loader of the system finds a library."""
-    try:
+    with contextlib.suppress(OSError):
         ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
+        return True
+    return False
 
 
 def wrong_numpy():
-    """NumPy 2 or later is wrong. NumPy 1.24 to 1.26 get back the one name that MXNet still asks for."""
+    """NumPy 2 or later, or one that multiplies wrongly. 1.24 to 1.26 get back the alias `bool`, which MXNet reads."""
     with environment({}):       # NumPy has an OpenBLAS of its own
         import numpy
     version = tuple(int(part) for part in numpy.__version__.split('.')[:2])
@@ -138,24 +114,16 @@ def wrong_numpy():
         return (f'NumPy {numpy.__version__} is installed, but MXNet 1.9.1 cannot work with NumPy 2 or later',
                 'python -m pip install "numpy<2" (or install rnn_scratch again, as its README says)')
     if version >= (1, 24):
-        # NumPy 1.24 removed the alias `numpy.bool`, which MXNet reads while it is imported.
         numpy.bool = numpy.bool_
-    return None
-
-
-def wrong_products():
-    """An OPENBLAS_CORETYPE with which NumPy multiplies wrongly. Products of integers do not use OpenBLAS."""
-    if 'OPENBLAS_CORETYPE' in os.environ:
-        import numpy
+    core = os.environ.get('OPENBLAS_CORETYPE')
+    if core is not None:
         a, b = numpy.arange(32 * 256).reshape(32, 256) % 7, numpy.arange(256 * 256).reshape(256, 256) % 5
-        if (a.astype('float64').dot(b.astype('float64')) != a.dot(b)).any():
-            return about_variable('OPENBLAS_CORETYPE', os.environ['OPENBLAS_CORETYPE'],
-                                  'makes NumPy multiply matrices wrongly on this processor')
+        if (a.astype('float64').dot(b.astype('float64')) != a.dot(b)).any():    # integers do not use OpenBLAS
+            return about_variable('OPENBLAS_CORETYPE', core, 'makes NumPy multiply matrices wrongly on this processor')
     return None
 
 
 def wrong_variable():
-    """A value that MXNet does not survive."""
     for name, (lowest, highest) in NUMBERS.items():
         value = os.environ.get(name, '').strip()        # nothing is as good as not set
         if value and not (re.fullmatch('[0-9]{1,10}', value) and lowest <= int(value) <= highest):
@@ -164,56 +132,54 @@ def wrong_variable():
 
 
 def about_variable(name, value, what_is_wrong):
-    """The pair about an environment variable."""
     return (f'The environment variable {name} is {value!r}, which {what_is_wrong}',
             f'unset {name} (in this terminal; or set it to another value)')
 
 
 def settings():
     """Environment variables that make MXNet faster on this machine, without those that the user has set."""
-    given, found = {name for name, value in os.environ.items() if value.strip()}, {}
-    if not {'OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS'} & given:
-        # MXNet starts a thread for every second processor, as if two of them always shared one core.
-        found['MXNET_OMP_MAX_THREADS'] = str(count_cores())
-    if not {'OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'} & given:
+    given = {name for name, value in os.environ.items() if value.strip()}
+    found = {
+        # By itself MXNet starts a thread for every second processor, as if two of them always shared one core.
+        'MXNET_OMP_MAX_THREADS': 'OMP_NUM_THREADS' not in given and str(count_cores()),
         # Threads wait for each other by spinning, by default for milliseconds: as soon as any other program wants a
         # core, an epoch takes four times as long. A thousand turns bridge most gaps of a quiet machine.
-        found['GOMP_SPINCOUNT'] = '1000'
-    # A second thread of the program that splits its work, as a copy of this many numbers would on the thread of Python,
-    # gives OpenMP more threads than cores: from then on none of them spins, and an epoch takes nearly twice as long.
-    found['MXNET_CPU_PARALLEL_SIZE'] = str(2 ** 31 - 1)
-    if has_avx2():
-        # The OpenBLAS in the wheel takes a processor that is newer than itself for one of 2004. Haswell's code runs
-        # on all that have AVX2.
-        found['OPENBLAS_CORETYPE'] = 'Haswell'
-    return {name: value for name, value in found.items() if name not in given}
+        'GOMP_SPINCOUNT': 'OMP_WAIT_POLICY' not in given and '1000',
+        # A second thread of the program that splits its work, as a copy of this many numbers would on Python's thread,
+        # gives OpenMP more threads than cores: from then on none spins, and an epoch takes nearly twice as long.
+        'MXNET_CPU_PARALLEL_SIZE': str(2 ** 31 - 1),
+        # The wheel's OpenBLAS takes a newer processor for one of 2004. Haswell's code runs on all that have AVX2.
+        'OPENBLAS_CORETYPE': has_avx2() and 'Haswell',
+    }
+    return {name: value for name, value in found.items() if value and name not in given}
 
 
 def count_cores():
     """The cores that this process may use; two hardware threads of one core count once."""
     try:
-        processors = os.sched_getaffinity(0)
         return len({Path(f'/sys/devices/system/cpu/cpu{i}/topology/thread_siblings_list').read_text()
-                    for i in processors})
+                    for i in os.sched_getaffinity(0)})
     except (AttributeError, OSError):       # not Linux, or a container that hides them
         return max(1, (os.cpu_count() or 2) // 2)
 
 
 def has_avx2():
-    """Whether this is a processor of the x86 family with AVX2; where that cannot be seen, no."""
+    return first_match(' (avx2) ', '/proc/cpuinfo') is not None
+
+
+def first_match(pattern, path):
+    """What the group of a pattern finds in a file of the system; None where there is neither."""
     try:
-        return ' avx2 ' in Path('/proc/cpuinfo').read_text()
+        found = re.search(pattern, Path(path).read_text('utf-8', 'replace'), re.MULTILINE)
     except OSError:
-        return False
+        return None
+    return found and found.group(1)
 
 
 @contextlib.contextmanager
 def environment(variables):
-    """Set environment variables for a while. MXNet reads them as it starts; programs started later do not see them.
-
-    Those that are empty are taken away meanwhile: to a user they are not set, to a library they are (with an empty
-    OPENBLAS_CORETYPE, products of NumPy were wrong by a fifth).
-    """
+    """Set environment variables while MXNet starts, and hide the empty ones, which a library takes for set."""
+    # With an empty OPENBLAS_CORETYPE, products of NumPy were wrong by a fifth.
     empty = {name: value for name, value in os.environ.items() if name.startswith(OWNERS) and not value.strip()}
     for name in empty:
         del os.environ[name]
@@ -227,10 +193,7 @@ def environment(variables):
 
 
 def python(*arguments):
-    """The command that starts another Python like this one: the same program, with the same flags.
-
-    With -P or -I, for instance, neither of them runs a random.py that happens to lie in the working directory.
-    """
+    """The command for another Python with the flags of this one, as -P and -I, which keep the working directory out."""
     flags = sys.flags
     times = {'I': flags.isolated, 'E': flags.ignore_environment, 's': flags.no_user_site, 'S': flags.no_site,
              'P': sys.version_info >= (3, 11) and flags.safe_path, 'B': flags.dont_write_bytecode, 'O': flags.optimize}
@@ -241,7 +204,7 @@ def python(*arguments):
 
 
 def is_our_start():
-    """Whether this is `python -m rnn_scratch`, on the way to its first line, and no other program that imports us."""
+    """Whether this is `python -m rnn_scratch` before its first line, and no other program that imports us."""
     if sys.argv[:1] != ['-m']:      # what Python calls a program while it looks for the module that it is to run
         return False
     if sys.version_info >= (3, 10):

@@ -11,7 +11,7 @@
 | `lstm` | 6.8 | `get_lstm_params`: 14 arrays | `init_lstm_state`: H and C | three gates, and a memory C beside H |
 
 A gate is an array of numbers between 0 and 1, with the shape of H, that another array is multiplied by. Training and
-prediction do not change. `CELLS` has the four by name; the command line and the checkpoints read it.
+prediction do not change. `CELLS`, at the end, has the four by name.
 """
 from collections import namedtuple
 
@@ -38,14 +38,11 @@ def draw_params(symbols, num_inputs, num_hiddens, num_outputs, ctx):
     return params
 
 
-# ReLU
-
 def relu_rnn(inputs, state, params):
     """把本章循环单元里的 tanh 换成 ReLU（6.4 节练习 5）。
 
-    The chapter's cell with ReLU in place of tanh (exercise 5 of section 6.4).
-
-    tanh never leaves -1 to 1. ReLU has no upper limit: here is one hidden unit with H_t = ReLU(1 + 2 H_{t-1}).
+    The chapter's cell with ReLU in place of tanh (exercise 5 of section 6.4). tanh never leaves -1 to 1. ReLU has no
+    upper limit: here is one hidden unit with H_t = ReLU(1 + 2 H_{t-1}).
 
     >>> params = [nd.ones((1, 1)), nd.full((1, 1), 2), nd.zeros(1), nd.ones((1, 1)), nd.zeros(1)]
     >>> outputs, (H,) = relu_rnn([nd.ones((1, 1))] * 4, (nd.zeros((1, 1)),), params)
@@ -66,8 +63,6 @@ def relu_rnn(inputs, state, params):
     return outputs, (H,)
 
 
-# GRU
-
 def get_gru_params(num_inputs, num_hiddens, num_outputs, ctx):
     """初始化 GRU 的参数（6.7 节）。
 
@@ -77,7 +72,7 @@ def get_gru_params(num_inputs, num_hiddens, num_outputs, ctx):
     >>> [param.shape for param in get_gru_params(1027, 256, 1027, mx.cpu())][6:]
     [(1027, 256), (256, 256), (256,), (256, 1027), (1027,)]
 
-    The arguments, the numbers that are drawn and the errors are those of `get_params`.
+    Arguments, distribution and errors are those of `get_params`.
 
     Returns
     -------
@@ -91,9 +86,8 @@ def get_gru_params(num_inputs, num_hiddens, num_outputs, ctx):
 def gru(inputs, state, params):
     """门控循环单元（GRU），和书上一样（6.7 节）。
 
-    A gated recurrent unit, as the book has it (section 6.7).
-
-    The update gate Z says how much of H stays as it is. The reset gate R says how much of H the candidate reads.
+    A gated recurrent unit, as the book has it (section 6.7). The update gate Z says how much of H stays as it is, and
+    the reset gate R how much of H the candidate reads.
 
     **Another GRU has the same name.** The book multiplies H by R *before* the product with W_hh, as the first paper on
     GRUs does (Cho et al., 2014). gluon, cuDNN and PyTorch multiply *after* the product, and have one more bias:
@@ -112,8 +106,7 @@ def gru(inputs, state, params):
     >>> H.astype('float64').asnumpy().round(4).tolist()         # (1/2, tanh(1/2) / 2)
     [[0.5, 0.2311]]
 
-    There it is (1/2, tanh(1) / 2) = (0.5, 0.3808). With c_h = 0 the two are the same where R is 1 everywhere, and where
-    W_hh is 0.
+    There it is (1/2, tanh(1) / 2) = (0.5, 0.3808). With c_h = 0 the two agree where R is 1 everywhere, or W_hh is 0.
 
     Parameters, returned values and errors are those of `rnn_scratch.rnn`, but `params` is a list of 11 NDArrays, from
     `get_gru_params`.
@@ -136,8 +129,6 @@ def gru(inputs, state, params):
     return outputs, (H,)
 
 
-# LSTM
-
 def get_lstm_params(num_inputs, num_hiddens, num_outputs, ctx):
     """初始化 LSTM 的参数（6.8 节）。
 
@@ -147,7 +138,7 @@ def get_lstm_params(num_inputs, num_hiddens, num_outputs, ctx):
     >>> [param.shape for param in get_lstm_params(1027, 256, 1027, mx.cpu())][9:]
     [(1027, 256), (256, 256), (256,), (256, 1027), (1027,)]
 
-    The arguments, the numbers that are drawn and the errors are those of `get_params`.
+    Arguments, distribution and errors are those of `get_params`.
 
     Returns
     -------
@@ -161,16 +152,12 @@ def get_lstm_params(num_inputs, num_hiddens, num_outputs, ctx):
 def init_lstm_state(batch_size, num_hiddens, ctx):
     """LSTM 的两个初始状态：全是 0（6.8 节）。
 
-    The two states of an LSTM before the first character: zeros (section 6.8).
+    The two states of an LSTM before the first character (section 6.8): H and C, both zeros, NDArrays (n, h). Arguments
+    and errors are those of `init_rnn_state`.
 
     >>> import mxnet as mx
     >>> [s.shape for s in init_lstm_state(2, 256, mx.cpu())]
     [(2, 256), (2, 256)]
-
-    Returns
-    -------
-    tuple of two NDArrays (n, h)
-        H, the hidden state, and C, the memory.
     """
     return init_rnn_state(batch_size, num_hiddens, ctx) + init_rnn_state(batch_size, num_hiddens, ctx)
 
@@ -178,10 +165,9 @@ def init_lstm_state(batch_size, num_hiddens, ctx):
 def lstm(inputs, state, params):
     """长短期记忆（LSTM，6.8 节）。
 
-    A long short-term memory (section 6.8).
-
-    The memory C is only added to and faded, so that it can last. The forget gate F says how much of it stays, the input
-    gate I how much of the candidate is added, the output gate O how much of it H shows.
+    A long short-term memory (section 6.8). The memory C is only added to and faded, so that it can last. The forget
+    gate F says how much of it stays, the input gate I how much of the candidate is added, the output gate O how much of
+    it H shows.
 
     One unit, all weights 0. The gates are open (a bias of 99), the candidate is tanh(1): C_t = C_{t-1} + tanh(1).
 

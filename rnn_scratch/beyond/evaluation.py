@@ -1,8 +1,7 @@
 """Beyond the chapter: what a model has learnt, and what it has learnt by heart.
 
-The chapter only measures the text that it trains on. A model that has learnt that text by heart shows a perplexity
-near 1 there, and a far larger one on the next page of the same book: `evaluate` measures that. And what it writes is
-then copied: `copied` finds what.
+A model that has learnt its text by heart shows a perplexity near 1 there, where the chapter measures it, and a far
+larger one on the next page of the same book: `evaluate` measures that, and `copied` finds what the model copies.
 """
 import math
 from collections import Counter
@@ -19,7 +18,6 @@ NUM_STEPS = 256     # how much is computed at a time; the result does not depend
 
 class Evaluation(NamedTuple):
     """What `evaluate` found. `unknown` counts the characters that the vocabulary lacks, one by one."""
-
     perplexity: float
     num_predicted: int
     unknown: dict
@@ -35,17 +33,15 @@ def losses(rnn, X, Y, state, params, vocab_size):
     returned = rnn(inputs, state, params)
     _checks.returned(returned, inputs, state)
     outputs, state = returned                                                                   # T × (n, q)
-    loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    return loss(nd.concat(*outputs, dim=0), Y.T.reshape((-1,))), state
+    return gluon.loss.SoftmaxCrossEntropyLoss()(nd.concat(*outputs, dim=0), Y.T.reshape((-1,))), state
 
 
 def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx, *,
              losses=losses):
     """从头到尾读一个文本，看每个字符被前文预测得有多准。
 
-    Read a text from beginning to end and measure how well each character was predicted from those before it.
-
-    Characters outside the vocabulary cannot be predicted at all: they are left out of the text, and counted.
+    Read a text from beginning to end and measure how well each character was predicted from those before it. Those
+    outside the vocabulary are left out, and counted. It returns an `Evaluation`.
 
     Parameters
     ----------
@@ -56,17 +52,10 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
     losses : function, optional
         `fused.losses` for the fused engine.
 
-    Returns
-    -------
-    Evaluation
-        Perplexity, how many characters it is over, and the unknown ones.
-
     Raises
     ------
-    TypeError, ValueError
-        Fewer than two characters of the text are in the vocabulary, or as for `predict_rnn`.
-    FloatingPointError
-        The perplexity is not a number.
+    TypeError, ValueError, FloatingPointError
+        As for `predict_rnn`; fewer than two characters are in the vocabulary; or the perplexity is not a number.
     """
     _checks.text(text=text)
     _checks.model(params, vocab_size, ctx, idx_to_char, char_to_idx)
@@ -92,9 +81,8 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
 def unigram_perplexity(corpus_indices, text_indices=None):
     """只知道每个字符有多常见的模型，它的困惑度。
 
-    The perplexity of a model that knows only how frequent each character of the corpus is.
-
-    It is measured on the corpus itself, where it is exp of the entropy, or on another text in the same characters.
+    The perplexity of a model that knows only how frequent each character of the corpus is: on the corpus itself, where
+    it is exp of the entropy, or on another text in the same characters.
 
     >>> round(unigram_perplexity([0, 1, 2, 3]), 6)              # four characters, equally frequent
     4.0
@@ -103,14 +91,12 @@ def unigram_perplexity(corpus_indices, text_indices=None):
 
     Parameters
     ----------
-    corpus_indices : list of int
-    text_indices : list of int, optional
-        Each one is in the corpus, too.
+    corpus_indices, text_indices : list of int
 
     Raises
     ------
     ValueError
-        There are no indices, or one is not in the corpus.
+        There are no indices, or one of the text is not in the corpus.
     """
     text_indices = corpus_indices if text_indices is None else text_indices
     for name, indices in [('corpus', corpus_indices), ('text', text_indices)]:
@@ -128,13 +114,10 @@ def unigram_perplexity(corpus_indices, text_indices=None):
 class Copied(NamedTuple):
     """`copied` 找到了什么。
 
-    What `copied` found.
-
-    `longest` is the longest run and `position` the index in the corpus where it first begins; `share` is the part of
-    the n-grams of the text that stand in the corpus; `runs` are (start, end) in the text, so that text[start:end] is a
-    run, for each run of n characters or more that cannot be made longer. Runs may overlap.
+    What `copied` found: the `longest` run, and the `position` in the corpus where it first begins; the `share` of the
+    n-grams of the text that stand in the corpus; and `runs`, a (start, end) for each text[start:end] of n characters or
+    more that cannot be made longer. Runs may overlap.
     """
-
     longest: str
     position: int
     share: float
@@ -149,7 +132,8 @@ class Copied(NamedTuple):
 def copied(text, corpus, n=5):
     """找出一个文本里有哪些是从语料中逐字抄来的。
 
-    Find what of a text stands in a corpus, word for word.
+    Find what of a text stands in a corpus, word for word: a `Copied`. Since a few characters are soon the same by
+    chance, its share counts n-grams: all the pieces of n characters, of which a text of length L has L - n + 1.
 
     >>> found = copied('xabcdey', 'abcd cde', n=3)
     >>> found.longest, found.position       # abcd, at the beginning
@@ -159,19 +143,12 @@ def copied(text, corpus, n=5):
     >>> found.share                         # abc, bcd and cde, but not xab and dey
     0.6
 
-    A few characters in a row are soon the same by chance. So the share counts n-grams: all the pieces of n characters,
-    of which a text of length L has L - n + 1.
-
     Parameters
     ----------
     text, corpus : str
         What a model wrote, with the prefix or without it; and the text that it was trained on.
     n : int, optional
         From how many characters on a run counts.
-
-    Returns
-    -------
-    Copied
 
     Raises
     ------

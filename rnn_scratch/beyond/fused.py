@@ -7,8 +7,7 @@ Write `fused.` where `d2l.` stood, and nothing else changes:
     fused.predict_rnn('分开', 50, d2l.rnn, params, ...)
 
 The chapter lets autograd find the gradients. Here they are the equations of section 6.6 (通过时间反向传播), one after
-the other: read `there_and_back`. (Only the gradient of the look-up, which adds rows to rows, is MXNet's: see
-`gradients_of_checked`.) Written out, they need fewer operators than autograd does, and larger ones:
+the other, in `there_and_back`; only that of the look-up is MXNet's. They need fewer operators, and larger ones:
 
 | the chapter | here | why it is faster |
 | --- | --- | --- |
@@ -17,8 +16,7 @@ the other: read `there_and_back`. (Only the gradient of the look-up, which adds 
 | T gradients of W_hh, added up | one product | two tall matrices multiplied are that sum |
 | a call from Python for each operator | a call for a whole graph | MXNet does not come back to Python in between |
 
-The engine computes the chapter's own cell, `d2l.rnn`, and no other. Its figures, and where its time goes, are in
-docs/speed.md.
+The engine computes the chapter's own cell, `d2l.rnn`, and no other. Its figures are in docs/speed.md.
 """
 import functools
 import math
@@ -55,8 +53,7 @@ def check_fit(n, vocab_size, state, params):
 
 
 def check_mini_batch(X, Y, state, params, vocab_size):
-    """Indices and labels, and a model for them. With an index that it does not know, an operator would write beyond
-    its memory."""
+    """Indices, labels, and a model. With an index that it does not know, an operator would write beyond its memory."""
     _checks.whole(1, vocab_size=vocab_size)
     _checks.must_be(nd.NDArray, 'an NDArray of indices, made with nd.array', X=X)
     _checks.must_be(nd.NDArray, 'an NDArray of indices, in float32', lambda Y: Y.dtype is np.float32, Y=Y)
@@ -80,8 +77,7 @@ class Graph:
     >>> Graph(a - 2 * b)(b=nd.array([1, 2]), a=nd.array([5, 5])).asnumpy().tolist()
     [3.0, 1.0]
 
-    The first call plans memory and order for all later ones. What a call returns is the caller's own: later calls
-    do not write into it.
+    The first call plans memory and order for all later ones, which do not write into what it returned.
     """
 
     def __init__(self, *formulas):
@@ -102,7 +98,6 @@ def scores(rows, T, n, h, q):
     """正向：从输入的行算到每个时间步的输出。
 
     The way there, from the rows of W_xh (T n, h) that the characters name. In all that follows time comes first.
-
     It returns the symbols of H_0, …, H_T, each (n, h); of H_1, …, H_T below each other, (T n, h); and of O (T n, q).
     """
     H_0, W_hh, b_h, W_hq, b_q = map(sym.Variable, ['H_0', 'W_hh', 'b_h', 'W_hq', 'b_q'])
@@ -193,10 +188,8 @@ def gradients(X, Y, state, params):
     ----------
     X, Y : NDArrays (n, T)
         The indices of the characters, and of those that follow them.
-    state : tuple of one NDArray (n, h)
-        H before the first step; no gradient goes there.
-    params : list of five NDArrays
-        From `get_params`. W_xh must have a gradient attached, which changes; they themselves do not.
+    state, params
+        As for `d2l.rnn`, but that W_xh must have a gradient attached, which changes. No gradient goes to the state.
 
     Returns
     -------
@@ -284,16 +277,13 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
 def losses(rnn, X, Y, state, params, vocab_size):
     """一些文本里每个字符的交叉熵，只做正向。
 
-    How well each character of some texts is predicted: the way there of `gradients`, without the way back.
-
-    The arguments are those of `gradients`, with `d2l.rnn` first, and with vocab_size, which is only compared, last.
+    How well each character of some texts is predicted: the way there of `gradients`, without the way back. It has the
+    same arguments, with `d2l.rnn` before them and vocab_size, which is only compared, after them.
 
     Returns
     -------
-    losses : NDArray (T n,)
-        The cross-entropies in nats, time first.
-    state : tuple of one NDArray (n, h)
-        H after the last step.
+    losses, state : NDArray (T n,), tuple of one NDArray (n, h)
+        The cross-entropies in nats, time first; and H after the last step.
 
     Raises
     ------
@@ -325,8 +315,8 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
 
     `predict.predict_rnn` on this engine: the same arguments, the same text.
 
-    The chapter waits for each character before it asks for the next. Here the index that was picked goes into the next
-    step as the array that it is, so hundreds of steps are asked for before one is awaited.
+    The picked index goes into the next step as the array that it is, so hundreds of steps are asked for before one is
+    awaited; the chapter waits for each.
 
     >>> import rnn_scratch as d2l
     >>> import mxnet as mx

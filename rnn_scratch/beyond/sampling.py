@@ -1,9 +1,4 @@
-"""Beyond the chapter: other ways to pick the next character.
-
-Greedy prediction soon repeats its favourite line. A sampler draws from the model's distribution instead:
-
-    d2l.predict_rnn('分开', 50, rnn, params, ..., pick=sampler(temperature=0.8, top_k=20, seed=1))
-"""
+"""Beyond the chapter: to draw the next character at random; greedy prediction soon repeats its favourite line."""
 import math
 
 import numpy as np
@@ -15,7 +10,8 @@ from .. import _checks
 def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
     """做一个随机取下一个字符的 `pick` 函数，交给 `predict_rnn`。
 
-    Make a `pick` function for `predict_rnn` that draws the next character at random.
+    Make a `pick` function for `predict_rnn`, from scores (1, q) to an index (1,), that draws at random, for instance
+    `d2l.predict_rnn('分开', 50, rnn, params, ..., pick=sampler(temperature=0.8, top_k=20, seed=1))`.
 
     >>> pick = sampler(top_k=1)         # among a single one: the most probable
     >>> pick(nd.array([[0.5, 2.0, 1.0]])).asscalar()
@@ -25,24 +21,16 @@ def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
     ----------
     temperature : float
         Scores are divided by it. 1 is the model's own distribution, towards 0 it becomes greedy, above 1 bolder.
-    top_k : int, optional
-        Draw among the k most probable characters only (Fan et al., 2018).
-    top_p : float, optional
-        Draw among the most probable characters that together reach this probability, after top_k: the nucleus
-        (Holtzman et al., 2020).
+    top_k, top_p : int, float, optional
+        Draw only among the k most probable characters (Fan et al., 2018); and, of these, among the most probable that
+        together reach the probability top_p, the nucleus (Holtzman et al., 2020).
     seed : int, optional
         The same seed gives the same text.
-
-    Returns
-    -------
-    function
-        From scores, NDArray (1, q), to an index, NDArray (1,).
 
     Raises
     ------
     TypeError, ValueError
-        The temperature is not above zero, top_k is not 1 or more, top_p is not above 0 and at most 1, or the seed is
-        not a whole number of 0 or more.
+        The temperature is not above 0, top_k not 1 or more, top_p not above 0 and at most 1, or the seed not 0 or more.
     """
     _checks.above_zero(temperature=temperature)
     if top_k is not None:
@@ -80,13 +68,10 @@ def distribution(scores, temperature=1.0, top_k=None, top_p=None):
     """
     scores = scores.astype('float64')
     p = np.exp((scores - scores.max()) / temperature)
-    p /= p.sum()
     order = np.argsort(-p, kind='stable')       # from the most probable; equal ones in the order of their indices
     if top_k is not None:
         p[order[top_k:]] = 0
-        p /= p.sum()
     if top_p is not None:
         reached = np.cumsum(p[order])
-        p[order[np.searchsorted(reached, top_p) + 1:]] = 0      # the first that reaches top_p stays
-        p /= p.sum()
-    return p
+        p[order[np.searchsorted(reached, top_p * reached[-1]) + 1:]] = 0    # the first that reaches top_p stays
+    return p / p.sum()
