@@ -10,8 +10,9 @@ import socket
 import sys
 
 
-def is_number(text):
-    return re.fullmatch('[1-9][0-9]{0,4}', text) and int(text) < 65536
+def is_address(text):
+    with contextlib.suppress(OSError):
+        return socket.inet_pton(socket.AF_INET, text)
 
 
 def can_listen(address, port=0):
@@ -22,16 +23,12 @@ def can_listen(address, port=0):
         return is_address(address)
 
 
-def is_address(text):
-    with contextlib.suppress(OSError):
-        return socket.inet_pton(socket.AF_INET, text)
-
-
 # What ps-lite, MXNet's network, needs; it understands no names of hosts and no IPv6.
 RULES = {
     'DMLC_ROLE': ('scheduler, server or worker', ['scheduler', 'server', 'worker'].__contains__),
     **dict.fromkeys(['DMLC_NUM_WORKER', 'DMLC_NUM_SERVER', 'DMLC_PS_ROOT_PORT'],
-                    ('a whole number from 1 to 65535', is_number)),
+                    ('a whole number from 1 to 65535',
+                     lambda text: re.fullmatch('[1-9][0-9]{0,4}', text) and int(text) < 65536)),
     'DMLC_PS_ROOT_URI': ('the address of the scheduler in four numbers, like 192.168.0.10', is_address),
     'DMLC_NODE_HOST': ('an address of this machine in four numbers, like 192.168.0.11', can_listen),
     'DMLC_INTERFACE': ('a network interface of this machine',

@@ -1,13 +1,8 @@
 """Processes of one machine that are started, watched and ended together: scheduler, server and K workers.
 
-    supervisor      `launch`, in the process that the user starts; it computes nothing
-    scheduler       tells the others who is where
-    server          adds up
-    worker 0        prints, and saves
-    worker 1 …
-
-Each but the first runs member.py, whose standard input is a connection with the supervisor. Who is dead is noticed by
-the end of this connection; who only stands still, by its silence.
+The supervisor is `launch`, in the process that the user starts; it computes nothing. The others run member.py, whose
+standard input is a connection with the supervisor. Who is dead is noticed by the end of this connection; who only
+stands still, by its silence. The server adds up; worker 0 prints and saves.
 """
 import contextlib
 import os
@@ -36,16 +31,7 @@ def launch(arguments, count):
     """在这台机器上启动几个 worker，看着它们，一起结束。
 
     Let `count` workers run `python -m rnn_scratch` with these arguments, until they are done or one of them is dead.
-
-    Returns
-    -------
-    int
-        The exit status for this process.
-
-    Raises
-    ------
-    ValueError
-        A variable is set that says something else about the workers.
+    Returns the exit status for this process. ValueError: a variable says something else about the workers.
     """
     for name in ['DMLC_PS_ROOT_URI', 'DMLC_PS_ROOT_PORT', 'DMLC_NUM_WORKER', 'DMLC_NUM_SERVER']:
         if name in os.environ:

@@ -40,21 +40,12 @@ from .stop import STOP_SIGNALS
 def data_parallel(engine, team):
     """一组 worker 中的一个怎样训练一个迭代周期：只算自己的那几行，梯度取平均。
 
-    `engine.train_epoch` for one worker of a team: the same arguments, the same perplexity, to rounding.
+    `engine.train_epoch`, of `rnn_scratch` or `fused`, for one worker of a team: the same perplexity, to rounding.
 
-    Parameters
-    ----------
-    engine : module
-        `rnn_scratch` or `fused`.
-    team
-        It has `number` and `count`, which worker this is and of how many; `add_up`, which adds an array up over all
-        workers, in place; and `data_iter_random`, which gives all workers the same mini-batches.
-
-    Returns
-    -------
-    function
-        For `train_and_predict_rnn(…, train_epoch=…)`. It raises ValueError when the mini-batch cannot be divided, and
-        FloatingPointError when the workers do not hold the same parameters after the epoch.
+    A team has `number` and `count`, which worker this is and of how many; `add_up`, which adds an array up over all
+    workers, in place; and `data_iter_random`, which gives all workers the same mini-batches. The function that is
+    returned goes into `train_and_predict_rnn(…, train_epoch=…)`. It raises ValueError when the mini-batch cannot be
+    divided, and FloatingPointError when the workers do not hold the same parameters after the epoch.
     """
     def average(gradients):
         # One transfer: all gradients, end to end
@@ -214,58 +205,45 @@ class Processes:
             os._exit(1)
 
 
-class Thread:
-    """One of a team of threads, each with a device of its own. `team` has what they share."""
+class Shared:
+    """What the threads of one process share: a store, the arrays that go into it, and how they wait for each other."""
 
-    def __init__(self, team, number, mini_batches):
-        self.team, self.number, self.count, self.mini_batches = team, number, len(team.contexts), mini_batches
+    def __init__(self, count, kind):
+        self.sums, self.arrays = Store(kind), [None] * count
+        self.lock, self.barrier = threading.Lock(), threading.Barrier(count)
+
+
+class Thread:
+    """One of a team of threads, each with a device of its own."""
+
+    def __init__(self, shared, number, mini_batches):
+        self.shared, self.number, self.count, self.mini_batches = shared, number, len(shared.arrays), mini_batches
 
     def data_iter_random(self, corpus_indices, batch_size, num_steps, ctx):
         while True:
-            with self.team.lock:            # all iterators read from one, which shuffles once
+            with self.shared.lock:          # all iterators read from one, which shuffles once
                 pair = next(self.mini_batches, None)
             if pair is None:
                 return
-            X, Y = pair
-            yield X.as_in_context(ctx), Y.as_in_context(ctx)
+            yield [array.as_in_context(ctx) for array in pair]
 
     def add_up(self, array):
-        self.team.arrays[self.number] = array
-        if self.team.barrier.wait() == 0:       # the one that is told 0 speaks for all
-            self.team.sums.add_up(self.team.arrays)
-        self.team.barrier.wait()
+        self.shared.arrays[self.number] = array
+        if self.shared.barrier.wait() == 0:     # the one that is told 0 speaks for all
+            self.shared.sums.add_up(self.shared.arrays)
+        self.shared.barrier.wait()
         return array
-
-
-class Contexts:
-    """What the threads of one process share: their devices, a store, and the arrays that go into it."""
-
-    def __init__(self, contexts, kind):
-        self.contexts, self.sums, self.arrays = contexts, Store(kind), [None] * len(contexts)
-        self.lock, self.barrier = threading.Lock(), threading.Barrier(len(contexts))
 
 
 def on_contexts(engine, contexts, kind='local'):
     """在一个进程的几个设备上训练一个迭代周期，每个设备是一个 worker。
 
-    `engine.train_epoch` on several devices of one process, each a worker: the same arguments, the same perplexity.
+    `data_parallel` on several devices of one process, each a worker, with a thread of its own.
 
-    Parameters
-    ----------
-    engine : module
-        `rnn_scratch` or `fused`.
-    contexts : list of mxnet.Context
-        The devices. The first one has the parameters, and is the `ctx` of the other arguments.
-    kind : str, optional
-        The store: 'local' adds up on the CPU, 'device' on the devices themselves.
-
-    Returns
-    -------
-    function
-        For `train_and_predict_rnn(…, train_epoch=…)`. It raises what `data_parallel` says; and ValueError when ctx is
-        not the first of the devices.
+    `contexts` is a list of mxnet.Context. The first one has the parameters, and is the `ctx` of the other arguments,
+    else there is a ValueError. `kind` is the store: 'local' adds up on the CPU, 'device' on the devices themselves.
     """
-    team = Contexts(contexts, kind)
+    shared = Shared(len(contexts), kind)
 
     def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter,
                     num_steps, lr, clipping_theta, batch_size):
@@ -273,27 +251,27 @@ def on_contexts(engine, contexts, kind='local'):
             raise ValueError(f'The parameters are on {ctx}, but the first of the devices is {contexts[0]}: name {ctx} '
                              'first.')
         mini_batches = itertools.tee(d2l.data_iter_random(corpus_indices, batch_size, num_steps, ctx), len(contexts))
-        team.barrier.reset()
+        shared.barrier.reset()
 
         def work(number):
             try:
                 copies = params if number == 0 else [param.copyto(contexts[number]) for param in params]
                 for copy in copies if number else []:
                     copy.attach_grad()
-                return data_parallel(engine, Thread(team, number, mini_batches[number]))(
+                return data_parallel(engine, Thread(shared, number, mini_batches[number]))(
                     rnn, copies, init_rnn_state, num_hiddens, vocab_size, contexts[number], corpus_indices,
                     is_random_iter, num_steps, lr, clipping_theta, batch_size)
             except threading.BrokenBarrierError:        # another one has failed, and says why
                 return None
             except BaseException:
-                team.barrier.abort()
+                shared.barrier.abort()
                 raise
 
         with ThreadPoolExecutor(len(contexts)) as pool:
             try:
                 return list(pool.map(work, range(len(contexts))))[0]
             except BaseException:                       # Ctrl-C in this thread, too
-                team.barrier.abort()
+                shared.barrier.abort()
                 raise
 
     return train_epoch
