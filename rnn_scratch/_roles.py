@@ -58,6 +58,9 @@ def check_role():
 def without_role():
     """For the import of MXNet, in which it would begin a loop of its own, that unpickles what any stranger sends."""
     role = os.environ.pop('DMLC_ROLE', None)
+    if role in ('scheduler', 'server'):
+        # Ctrl-C: the loop will not come back to Python; and a shell lets what it starts with & ignore it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
@@ -81,7 +84,6 @@ def serve():
     def refuse(command, content, _):
         print(f'refused: command {command}, which no worker of rnn_scratch sends', file=sys.stderr, flush=True)
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)        # Ctrl-C: the loop does not come back to Python
     server = KVStoreServer(kvstore.create('dist'))
     server._controller = lambda: refuse
     server.run()
