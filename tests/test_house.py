@@ -18,7 +18,7 @@ from mxnet import gluon
 CHAPTER = ['_roles', '_platform', '_doctor', '_checks', '_files', 'data', 'onehot', 'params', 'model', 'predict',
            'clipping', 'perplexity', 'training']
 BEYOND = ['files', 'fused', 'cells', 'sampling', 'evaluation', 'checkpoint', 'settings', 'corpus', 'stop', 'folders',
-          'run', 'pictures', 'export', 'download', 'parallel', 'launch', 'member']
+          'run', 'pictures', 'export', 'download', 'member', 'parallel', 'launch']
 CLI = ['flags', 'shell', 'train', 'write', 'look', 'take']
 PACKAGE = ROOT / 'rnn_scratch'
 FILES = [*(f'{name}.py' for name in CHAPTER), *(f'beyond/{name}.py' for name in BEYOND),
