@@ -28,7 +28,7 @@ def show(value):
     if isinstance(value, (list, tuple)) and any(isinstance(item, (nd.NDArray, np.ndarray)) for item in value):
         shapes = ', '.join(map(str, dict.fromkeys(map(np.shape, value))))
         return f'a {type(value).__name__} of {len(value)} array{"s" * (len(value) > 1)} of shape {shapes}'
-    return f'the function {value.__name__}' if inspect.isroutine(value) else ' '.join(reprlib.repr(value).split())
+    return f'the function {value.__name__}' if inspect.isfunction(value) else ' '.join(reprlib.repr(value).split())
 
 
 def must_be(kind, needed, is_right=lambda value: True, cure='', **values):

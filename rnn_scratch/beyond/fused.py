@@ -350,17 +350,6 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
     return ''.join(idx_to_char[int(X.asscalar())] for X in indices)
 
 
-def train_and_predict_rnn(rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char,
-                          char_to_idx, is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size,
-                          pred_period, pred_len, prefixes, *, train_epoch=train_epoch, predict_rnn=predict_rnn):
-    """用这个引擎训练并写歌词，参数和 `training.train_and_predict_rnn` 一样。
-
-    `training.train_and_predict_rnn` on this engine: the same arguments, the same printed lines, the same `Trained`.
-
-    `rnn` must be `d2l.rnn`. The errors are those of the chapter's function, and ValueError for another cell.
-    """
-    check_cell(rnn)
-    return training.train_and_predict_rnn(
-        rnn, get_params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char, char_to_idx,
-        is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size, pred_period, pred_len, prefixes,
-        train_epoch=train_epoch, predict_rnn=predict_rnn)
+# 训练并写歌词（6.4.7 节）: the chapter's function, with this engine's epoch and song. Arguments and lines are the same.
+train_and_predict_rnn = functools.partial(training.train_and_predict_rnn, train_epoch=train_epoch,
+                                          predict_rnn=predict_rnn)
