@@ -130,6 +130,14 @@ def test_what_a_checkpoint_says_is_not_believed(saved, name, value, message):
     assert str(path) in str(caught.value)
 
 
+def test_a_vocabulary_in_another_order_is_not_that_of_the_text(saved):
+    """The hash of the text is right, and each character would be learnt under the number of another one."""
+    path, checkpoint = saved
+    checkpoint.idx_to_char.reverse()
+    with pytest.raises(ValueError, match='was trained on another text than the shipped lyrics'):
+        Run.resume(path, checkpoint, SMALL, Corpus.read(None, 500), Plan(epochs=2))
+
+
 def test_a_text_and_its_end():
     """Two thirds to train on; of the end, 日 is not in the vocabulary."""
     corpus = Corpus.read()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import rnn_scratch as d2l
 
+from .. import _files
 from .evaluation import unigram_perplexity
 from .settings import Settings
 
@@ -67,7 +68,8 @@ class Corpus:
     def check_same(self, who, checkpoint):
         """Refuse a model that was trained on another text, or numbers its characters in another way."""
         if checkpoint.settings['corpus_sha256'] != self.sha256 or checkpoint.idx_to_char != self.idx_to_char:
-            raise ValueError(f'{who} was trained on another text than {self.path or "the shipped lyrics"}.')
+            raise ValueError(f'{who} was trained on another text than '
+                             f'{_files.shown(self.path or "the shipped lyrics")}.')
 
 
 def default_prefix(idx_to_char):
@@ -87,8 +89,8 @@ def trained_text(checkpoint):
                          'trained on: leave --copied out.')
     settings = Settings.of('the model', checkpoint)
     if settings.corpus and not os.path.isfile(settings.corpus):
-        raise FileNotFoundError(f'The text that the model was trained on, {settings.corpus}, is not there any more: '
-                                'put it back, or leave --copied out.')
+        raise FileNotFoundError(f'The text that the model was trained on, {_files.shown(settings.corpus)}, is not '
+                                'there any more: put it back, or leave --copied out.')
     corpus = Corpus.read(settings.corpus, settings.num_chars, settings.holdout)
     corpus.check_same('The model', checkpoint)
     return corpus.text

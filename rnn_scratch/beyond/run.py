@@ -209,12 +209,12 @@ class Run:
                                       settings.lr, settings.theta, settings.batch_size)
         seconds = time.time() - began
         _checks.finite('A parameter', *[param.asnumpy() for param in params])
-        before = (self.last.perplexities, self.last.held_out) if self.last else ([], [])
-        perplexities, held_out, found = [*before[0], perplexity], [], None
+        perplexities, held_out = map(list, (self.last.perplexities, self.last.held_out) if self.last else ([], []))
+        perplexities.append(perplexity)
         if corpus.held_out:
             found = evaluation.evaluate(corpus.held_out, *model, corpus.idx_to_char, corpus.char_to_idx,
                                         losses=(fused if settings.engine == 'fused' else evaluation).losses)
-            held_out = [*before[1], found.perplexity]
+            held_out.append(found.perplexity)
         last = Checkpoint([param.copy() for param in params], perplexities, corpus.idx_to_char, settings.hidden,
                           settings.cell, settings.engine, self.facts, held_out, random.getstate())
         measured = held_out or perplexities
@@ -223,7 +223,7 @@ class Run:
             tqdm.write(f'epoch {last.epoch}, perplexity {perplexity:f}, time {seconds:.2f} sec')
             for prefix in self.prefixes:
                 tqdm.write(f' - {last.predict(prefix, plan.pred_len)}')
-            if found:
+            if corpus.held_out:
                 tqdm.write(f'held out: perplexity {found.perplexity:f} over {found.num_predicted} characters, '
                            f'{sum(found.unknown.values())} more are not in the vocabulary')
 

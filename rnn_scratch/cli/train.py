@@ -1,8 +1,8 @@
 """python -m rnn_scratch train: new runs or one that goes on, in one process or in several."""
-import contextlib
 import json
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,13 +71,9 @@ def train(args):
         from ..beyond.launch import launch
         del runs        # from here on this process only watches
         sys.exit(launch([*args.argv, *([] if args.resume else ['--out', str(folder)])], args.workers))
-    with contextlib.ExitStack() as stack:
-        if team:
-            agree(team, 'settings', b''.join(map(what_decides, runs)), runs[0].ctx)
-        if writes:
-            stack.enter_context(locked(folder))
-        if team:
-            stack.enter_context(team.training(runs))
+    if team:
+        agree(team, 'settings', b''.join(map(what_decides, runs)), runs[0].ctx)
+    with locked(folder) if writes else nullcontext(), team.training(runs) if team else nullcontext():
         if writes:
             train_all(runs)
         else:           # another worker prints and saves
@@ -97,13 +93,13 @@ def make_runs(args, team):
     corpus = Corpus.read(first.corpus, first.num_chars, first.holdout)      # one text for all of them
     if team:        # four bytes a character, and a part of an array is no copy; a list has eight, and its parts are
         corpus = replace(corpus, indices=np.array(corpus.indices, dtype='int32'))
-    for settings in all_settings:
+    for settings in all_settings:       # they differ in their sampling only
         check_run(settings, corpus, plan, args.workers)
-        if team or args.workers:
-            from ..beyond.parallel import data_parallel, divisible
-            divisible(settings.batch_size, team.count if team else args.workers)
+    if team or args.workers:
+        from ..beyond.parallel import data_parallel, divisible
+        divisible(first.batch_size, team.count if team else args.workers)
     others = {'writes': writes, 'workers': args.workers}
-    if team:        # all have the same engine
+    if team:
         others['train_epoch'] = data_parallel(fused if first.engine == 'fused' else d2l, team)
     if args.resume:
         return [Run.resume(args.resume, saved, first, corpus, plan, **others)]
