@@ -53,16 +53,15 @@ def locked(folder):
             folder.mkdir(parents=True, exist_ok=True)
             lock = open_lock(folder / '.lock')
             stack.callback(os.close, lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            number = os.pread(lock, 20, 0).decode()
-            raise OSError(f'Another process ({number or "of unknown number"}) trains in the folder {folder}: wait '
-                          'until it has ended, or choose another folder with --out.') from None
-        except OSError as error:        # some network file systems have no locks
-            warnings.warn(f'The folder {folder} cannot be locked ({error.strerror}): see to it that no other process '
-                          'trains there.', stacklevel=3)
-        with writing_into(folder):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                number = os.pread(lock, 20, 0).decode() or 'of unknown number'
+                raise OSError(f'Another process ({number}) trains in the folder {folder}: wait until it has ended, or '
+                              'choose another folder with --out.') from None
+            except OSError as error:        # some network file systems have no locks
+                warnings.warn(f'The folder {folder} cannot be locked ({error.strerror}): see to it that no other '
+                              'process trains there.', stacklevel=3)
             os.ftruncate(lock, 0)
             os.pwrite(lock, str(os.getpid()).encode(), 0)
         yield

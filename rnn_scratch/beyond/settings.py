@@ -31,7 +31,7 @@ def whole(*bounds):
     return partial(_checks.whole, *bounds)
 
 
-def one_of(*choices):
+def one_of(choices):
     return partial(_checks.must_be, str, f'one of {", ".join(choices)}', choices.__contains__)
 
 
@@ -69,7 +69,7 @@ class Settings(Checked):
     What a model is trained with. When a run goes on these stay, but for `engine`, and the place of the corpus.
     TypeError or ValueError names a value that is not what it must be, or two that do not go together.
     """
-    sampling: str = setting('random', one_of(*SAMPLINGS), 'how mini-batches are cut from the text: at random places '
+    sampling: str = setting('random', one_of(SAMPLINGS), 'how mini-batches are cut from the text: at random places '
                             '(随机采样), or one after the other (相邻采样) (default: both, in turn)')
     corpus: str = setting(None, path_name, 'a text in UTF-8, or a zip archive with one in it (default: the '
                           'lyrics that come with the package)')
@@ -82,9 +82,8 @@ class Settings(Checked):
     lr: float = setting(1e2, _checks.learning_rate, 'learning rate')
     theta: float = setting(1e-2, largest_norm, 'θ, the largest norm of the gradient; none for no clipping')
     seed: int = setting(0, any_whole, 'on one machine the same seed gives the same digits')
-    cell: str = setting('rnn', one_of(*CELLS), "the chapter's cell, a GRU, an LSTM, or the chapter's with ReLU for "
-                        'tanh')
-    engine: str = setting('fused', one_of(*ENGINES), "the chapter's cell on fast operators, or any cell on the "
+    cell: str = setting('rnn', one_of(CELLS), "the chapter's cell, a GRU, an LSTM, or the chapter's with ReLU for tanh")
+    engine: str = setting('fused', one_of(ENGINES), "the chapter's cell on fast operators, or any cell on the "
                           "chapter's (default: fused for rnn, tutorial for the others)")
 
     def __post_init__(self):
@@ -102,11 +101,10 @@ class Settings(Checked):
             if name not in saved:
                 raise ValueError(f'{path} was not saved by python -m rnn_scratch train: its settings have no {name}.')
         try:
-            settings = cls(**{name: saved[name] for name in names})
-            if settings.hidden != checkpoint.num_hiddens:
-                raise ValueError(f'hidden is {settings.hidden}, but the model has {checkpoint.num_hiddens} hidden '
-                                 'units.')
-            return settings
+            found = cls(**{name: saved[name] for name in names})
+            if found.hidden != checkpoint.num_hiddens:
+                raise ValueError(f'hidden is {found.hidden}, but the model has {checkpoint.num_hiddens} hidden units.')
+            return found
         except (TypeError, ValueError) as error:
             raise ValueError(f'The settings of {path} are wrong: {error}') from error
 

@@ -62,10 +62,8 @@ def trace(args):
         index = int(X.argmax(axis=1).asscalar())
         text += idx_to_char[index]
         outputs, state = d2l.rnn(inputs, state, params)
-        if t + 1 < len(prefix):
-            following, origin = prefix[t + 1], 'given'
-        else:
-            following, origin = idx_to_char[int(greedy(outputs[0]).asscalar())], 'predicted'
+        following, origin = (prefix[t + 1], 'given') if t + 1 < len(prefix) else (
+            idx_to_char[int(greedy(outputs[0]).asscalar())], 'predicted')
         print(f't={t:<3} in {text[t]!r} = {index:<4}  one-hot {X.shape}  '
               f'next {following!r} {origin:<9}  {text + following}')
         return outputs, state

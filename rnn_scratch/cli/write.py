@@ -27,7 +27,7 @@ def add_write(commands):
     flags.add(parser, 'temperature', float, partial(_checks.number, '0 or above', lambda x: 0 <= x < math.inf),
               nargs='+', default=[0.8], help="how bold to be: 0 is greedy, 1 the model's own distribution; several "
                                              'stand side by side (default: 0.8)')
-    # Of these three the sampler itself knows the bounds.
+    # The sampler itself knows the bounds of these.
     flags.add(parser, 'top_k', int, sampler, help='pick among the k most probable characters only')
     flags.add(parser, 'top_p', float, sampler,
               help='pick among the most probable characters that reach this probability together')
