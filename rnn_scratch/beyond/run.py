@@ -4,8 +4,6 @@
     run = Run(settings, Corpus.read(), Plan(epochs=50), 'songs/random.safetensors')
     run.prepare()
     run.train()
-
-There are held-out text, checkpoints, a progress bar and an early stop; whatever ends it, the last whole epoch is saved.
 """
 import contextlib
 import math

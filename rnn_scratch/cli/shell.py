@@ -72,9 +72,9 @@ def lost_output():
         return error
 
 
-def say(text):
+def say(text, streams=()):
     """To the user, who is at standard error where standard output is closed or full; or has gone."""
-    for stream in [sys.stdout, sys.stderr]:
+    for stream in streams or [sys.stdout, sys.stderr]:
         with contextlib.suppress(OSError):
             print(text, file=stream, flush=True)
             return
@@ -82,8 +82,7 @@ def say(text):
 
 def note(text):
     """On standard error, for a reader; if there is none, nothing is lost."""
-    with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+    say(text, [sys.stderr])
 
 
 def ignore_signals():

@@ -122,12 +122,9 @@ def in_colour(song, runs):
 
 
 def lines(song):
-    """A line for each space: the corpus has them for its line breaks, and for pauses within a line.
-
-    The characters come out of a file. One that a terminal obeys, but for a line break and a tab, is shown escaped.
-    """
-    is_obeyed = {char for char in song if unicodedata.category(char) == 'Cc'} - {'\n', '\t'}
-    return ''.join(repr(char)[1:-1] if char in is_obeyed else char for char in song.replace(' ', '\n'))
+    """A line for each space, which the corpus has for breaks and pauses; what else a terminal obeys is escaped."""
+    obeyed = {char for char in song if unicodedata.category(char) == 'Cc'} - {'\n', '\t'}
+    return ''.join(repr(char)[1:-1] if char in obeyed else char for char in song.replace(' ', '\n'))
 
 
 def wrap(song):
