@@ -165,7 +165,7 @@ class Run:
                           '--out.') from error
 
     def train(self):
-        """Train up to plan.epochs, or until there is a reason to stop early; the last whole epoch is saved in any case.
+        """Train up to plan.epochs, or until there is a reason to stop early; save, whatever ends it.
 
         KeyboardInterrupt where Ctrl-C or another signal to stop comes, OSError where a file or standard output cannot
         be written, FloatingPointError where the parameters have grown beyond all bounds.
