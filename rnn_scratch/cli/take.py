@@ -14,9 +14,8 @@ def add_export(commands):
     parser.set_defaults(run=export)
     flags.add_model(parser)
     parser.add_argument('--to', choices=['pytorch', 'onnx'], required=True, help='what the file is for')
-    parser.add_argument('--out', type=Path, required=True, metavar='FILE',
-                        help='where it goes: a new file, whose name ends in .safetensors for PyTorch, in .onnx for '
-                             'ONNX')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='where it goes: a new file, whose name '
+                        'ends in .safetensors for PyTorch, in .onnx for ONNX')
 
 
 def add_download(commands):
