@@ -1,17 +1,9 @@
 """Beyond the chapter: a model leaves MXNet, for PyTorch or for ONNX Runtime.
 
-    checkpoint = load_checkpoint('songs.safetensors')
     to_pytorch(checkpoint, 'songs-pytorch.safetensors')     # for nn.RNN or nn.LSTM, and nn.Linear
     to_onnx(checkpoint, 'songs.onnx')                       # for ONNX Runtime, and whatever else reads ONNX
 
 docs/leaving-mxnet.md shows how each file is loaded there and writes a song.
-
-| cell | in PyTorch | in ONNX |
-| --- | --- | --- |
-| `rnn` | `nn.RNN` | `RNN` |
-| `relu` | `nn.RNN` with `nonlinearity='relu'` | `RNN` with `Relu` |
-| `gru` | refused: `nn.GRU` computes something else (`cells.gru` says what) | `GRU` with `linear_before_reset=0` |
-| `lstm` | `nn.LSTM` | `LSTM` |
 """
 import importlib.util
 import json
@@ -24,7 +16,7 @@ from .checkpoint import EXPORTED, arrays_of
 from .files import new_file, write_whole
 
 # For each cell: the layer, its gates in the order that it has them, by the book's letters (h and c are the candidates),
-# and what the layer must be told besides.
+# and what the layer must be told besides. PyTorch's GRU is not the book's: `cells.gru` says why.
 PYTORCH = {
     'rnn': ('RNN', 'h', ''),
     'relu': ('RNN', 'h', ", nonlinearity='relu'"),

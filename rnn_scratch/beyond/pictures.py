@@ -1,10 +1,7 @@
 """Beyond the chapter: every picture that the package draws.
 
-    checkpoint = load_checkpoint('songs.safetensors')
-    plot_training([('songs', checkpoint)], 'training.png')      # perplexity by epoch
-    plot_hidden_units(checkpoint, 'hidden.pdf', text='分开')     # what the hidden units do while the model reads
-
-The ending of the name chooses the kind of the picture. A file that is there already is never overwritten.
+The ending of the name chooses the kind of the picture: .png, .pdf, .svg. The folder is made. A file that is there
+already is never overwritten.
 """
 import io
 import math
@@ -45,12 +42,8 @@ def plot_training(checkpoints, path):
         plot_training([('random', one), ('consecutive', other)], free_name('training.png'))
 
     A curve for each run, and a broken one for its held-out text. The baselines are a uniform guess, and (where the run
-    measured it) a guess by how frequent each character is.
-
-    Parameters
-    ----------
-    checkpoints : list of (name, Checkpoint); the name is shown where the kind of sampling does not tell the runs apart
-    path : str or path, whose ending chooses the kind of picture: .png, .pdf, .svg; its folder is made
+    measured it) a guess by how frequent each character is. `checkpoints` is a list of (name, Checkpoint); the name is
+    shown where the kind of sampling does not tell the runs apart.
 
     Raises ValueError if the ending is not one that matplotlib can write, or the list is empty; FileExistsError if there
     is a file of that name (`free_name` finds a free one); OSError if it cannot be written, whole or not at all. Warns
@@ -75,14 +68,9 @@ def plot_hidden_units(checkpoint, path, text=None, num_units=40):
         plot_hidden_units(checkpoint, 'hidden.pdf', text='分开', num_units=20)
 
     A row for each unit, a column for each character: what the unit is after the model has read the character, from -1
-    (blue) to 1 (red). A space is shown as ␣.
-
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-    path : str or path, whose ending chooses the kind of picture: .png, .pdf, .svg; its folder is made
-    text : str, the line to read, of 1 to 300 characters; by default 分开 and the 30 that the model writes after it
-    num_units : how many units to show, those that change most along the line: 1 to 300, or to 100 for the longest line
+    (blue) to 1 (red). A space is shown as ␣. `text` is the line to read, of 1 to 300 characters, by default 分开 and
+    the 30 that the model writes after it. Of the units those are shown that change most along the line, `num_units` of
+    them: 1 to 300, or to 100 for the longest line.
 
     Raises ValueError if the ending is not one that matplotlib can write, the line is too long or has a character that
     the model does not know, or num_units is out of bounds; FileExistsError if there is a file of that name (`free_name`

@@ -14,6 +14,14 @@ class Parser(argparse.ArgumentParser):
         (file or sys.stdout).write(self.format_help())
 
 
+def add_command(commands, run, help, description=None, **others):
+    """A command with the name of the function that runs it."""
+    parser = commands.add_parser(run.__name__, help=help, description=description or f'{help[0].upper()}{help[1:]}.',
+                                 **others)
+    parser.set_defaults(run=run)
+    return parser
+
+
 def add_setting(parser, kind, name, read=None, **others):
     """把 `Settings` 或 `Plan` 的一项变成一个命令行参数。
 

@@ -11,22 +11,20 @@ from .write import beginning, load
 
 
 def add_trace(commands):
-    parser = commands.add_parser(
-        'trace', help='walk through a prediction, one character at a time',
-        description='Walk through predict_rnn, one character at a time, with a model that has learnt nothing yet.',
+    parser = flags.add_command(
+        commands, trace, 'walk through a prediction, one character at a time',
+        'Walk through predict_rnn, one character at a time, with a model that has learnt nothing yet.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.set_defaults(run=trace)
     parser.add_argument('--prefix', type=flags.song, default='分开', help='the given beginning')
     flags.add(parser, 'num_chars', int, whole(0, 1000), default=10, help='how many characters to predict after it')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same parameters')
 
 
 def add_plot(commands):
-    parser = commands.add_parser(
-        'plot', help='draw perplexity by epoch or, with --hidden, what the hidden units do',
-        description='Draw the perplexity of each epoch of one or more runs or, with --hidden, what the hidden units of '
-                    'a model do while it reads a line.')
-    parser.set_defaults(run=plot)
+    parser = flags.add_command(
+        commands, plot, 'draw perplexity by epoch or, with --hidden, what the hidden units do',
+        'Draw the perplexity of each epoch of one or more runs or, with --hidden, what the hidden units of a model do '
+        'while it reads a line.')
     parser.add_argument('models', nargs='*', type=Path, metavar='MODEL',
                         help='the .safetensors files (default: those of the newest folder under runs/)')
     parser.add_argument('-o', '--output', type=flags.path, metavar='PICTURE',
@@ -40,10 +38,8 @@ def add_plot(commands):
 
 
 def add_show(commands):
-    parser = commands.add_parser('show', help='say what is in a file: sizes, settings, perplexities',
-                                 description='Say what is in the file of a model: sizes, settings, perplexities.')
-    parser.set_defaults(run=show)
-    flags.add_model(parser)
+    flags.add_model(flags.add_command(commands, show, 'say what is in a file: sizes, settings, perplexities',
+                                      'Say what is in the file of a model: sizes, settings, perplexities.'))
 
 
 def trace(args):

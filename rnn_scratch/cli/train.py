@@ -18,12 +18,11 @@ from .shell import say
 
 
 def add_train(commands):
-    parser = commands.add_parser(
-        'train', help='train a model, with the settings of the chapter unless told otherwise',
-        description='Train a model to write song lyrics, with the settings of the chapter unless told otherwise.',
+    parser = flags.add_command(
+        commands, train, 'train a model, with the settings of the chapter unless told otherwise',
+        'Train a model to write song lyrics, with the settings of the chapter unless told otherwise.',
         epilog='After every pred-period epochs it prints the perplexity of the epoch, its time, and a song for each '
                'prefix. Each run leaves its model, the model of its best epoch, and a picture. Ctrl-C saves, too.')
-    parser.set_defaults(run=train)
     what = parser.add_argument_group('what is trained, and with what')
     flags.add_setting(what, Settings, 'sampling', type=str, choices=[*SAMPLINGS, 'both'])
     # From the root on, so that the run can be resumed from another folder
@@ -59,11 +58,10 @@ def train(args):
     from ..beyond.folders import locked
     role, team = os.environ.get('DMLC_ROLE'), None      # is this process one of a team of workers?
     if role is not None:
-        from ..beyond.member import NUMBER
         from ..beyond.parallel import agree, worker
-        if args.workers and NUMBER not in os.environ:       # `launch` has not set it
-            raise ValueError(f'DMLC_ROLE is set ({role}), so that this process is one of several, but --workers starts '
-                             'all of them by itself: unset the one, or leave the other out.')
+        if args.workers not in (None, int(os.environ['DMLC_NUM_WORKER'])):
+            raise ValueError(f'DMLC_ROLE is set ({role}), so this process is one of {os.environ["DMLC_NUM_WORKER"]} '
+                             f'workers, and not of {args.workers}: leave --workers out, or unset DMLC_ROLE.')
         team = worker()
     runs = make_runs(args, team)
     folder, writes = runs[0].path.parent, runs[0].writes

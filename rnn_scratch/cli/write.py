@@ -16,9 +16,8 @@ COLUMN = 26     # cells of the terminal; a Chinese character takes two
 
 
 def add_write(commands):
-    parser = commands.add_parser('write', help='let a model write a song', description='Let a model write a song.',
-                                 epilog='Name the model before --temperature, which takes all that follows.')
-    parser.set_defaults(run=write)
+    parser = flags.add_command(commands, write, 'let a model write a song',
+                               epilog='Name the model before --temperature, which takes all that follows.')
     flags.add_model(parser)
     parser.add_argument('--prefix', type=flags.song, help='how the song begins (default: 分开, or a character that the '
                                                     'model knows where it does not know these)')
