@@ -1,7 +1,6 @@
 """A model is one file: saved whole or not at all, read by others, checked."""
 import dataclasses
 import gzip
-import io
 import json
 import math
 import os
@@ -11,7 +10,6 @@ import struct
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import rnn_scratch as d2l
@@ -140,24 +138,19 @@ def test_a_link_within_the_folder_stays_one(checkpoint, path):
 
 
 def test_a_link_out_of_the_folder_is_refused(checkpoint, path, tmp_path):
-    """Somebody may have put it there, in a folder that others can write to."""
+    """Somebody may have put it there, in a folder that others can write to. The folder itself may be a link."""
     outside = tmp_path / 'letter.txt'
     outside.write_text('mine')
     path.parent.mkdir()
-    for target in [outside, '../letter.txt', tmp_path / 'nowhere', '../folder/../letter.txt']:
+    for target in [outside, '../letter.txt', tmp_path / 'nowhere']:
         path.symlink_to(target)
         with pytest.raises(OSError, match=f'{path} is a link to .*, in another folder, so nothing was written: give'):
             save_checkpoint(path, checkpoint)
         path.unlink()
     assert outside.read_text() == 'mine' and sorted(tmp_path.rglob('*')) == [path.parent, outside]
-
-
-def test_a_folder_may_be_a_link(checkpoint, tmp_path):
-    """To a larger disk, for instance."""
-    (tmp_path / 'disk').mkdir()
-    (tmp_path / 'runs').symlink_to('disk')
+    (tmp_path / 'runs').symlink_to(path.parent)
     save_checkpoint(tmp_path / 'runs/songs.safetensors', checkpoint)
-    assert load_checkpoint(tmp_path / 'disk/songs.safetensors').epoch == 2
+    assert load_checkpoint(path).epoch == 2
 
 
 def test_another_name_of_the_old_file_keeps_the_old_bytes(checkpoint, path, tmp_path):
@@ -168,24 +161,19 @@ def test_another_name_of_the_old_file_keeps_the_old_bytes(checkpoint, path, tmp_
     assert (tmp_path / 'other name').read_text() == 'mine' and load_checkpoint(path).epoch == 2
 
 
-@pytest.mark.parametrize('function', ['open', 'fsync'])
-def test_a_disk_that_cannot_sync_a_folder_is_no_error(checkpoint, path, monkeypatch, function):
+def test_a_disk_that_cannot_sync_a_folder_is_no_error(checkpoint, path, monkeypatch):
     """FUSE, CIFS and 9p may refuse it; the file is in its place by then."""
-    original = getattr(os, function)
+    original = os.fsync
 
-    def refuse(place, *arguments):
-        mode = os.fstat(place).st_mode if isinstance(place, int) else os.stat(place).st_mode
-        if stat.S_ISDIR(mode):
+    def refuse(file):
+        if stat.S_ISDIR(os.fstat(file).st_mode):
             raise OSError(22, 'Invalid argument')
-        return original(place, *arguments)
+        return original(file)
 
-    save_checkpoint(path, checkpoint)
-    checkpoint.perplexities.append(1.5)
     open_files = len(os.listdir('/proc/self/fd'))
-    with monkeypatch.context() as patch:
-        patch.setattr(files.os, function, refuse)
-        save_checkpoint(path, checkpoint)
-    assert load_checkpoint(path).epoch == 3 and os.listdir(path.parent) == [path.name]
+    monkeypatch.setattr(files.os, 'fsync', refuse)
+    save_checkpoint(path, checkpoint)
+    assert load_checkpoint(path).epoch == 2 and os.listdir(path.parent) == [path.name]
     assert len(os.listdir('/proc/self/fd')) == open_files
 
 
@@ -209,45 +197,25 @@ def fail(*arguments):
     raise OSError(28, 'No space left on device')
 
 
-@pytest.mark.parametrize('breakage', ['write', 'fsync', 'other bytes', 'replace', 'JSON', 'not finite'])
+@pytest.mark.parametrize('breakage', ['fsync', 'other bytes', 'replace', 'JSON', 'not finite'])
 def test_a_failed_save_leaves_the_old_one(checkpoint, path, monkeypatch, breakage):
     save_checkpoint(path, checkpoint)
     before = path.read_bytes()
-    checkpoint.perplexities.append(1.5)
+    message = 'what was there before is still there'
     if breakage == 'JSON':
         checkpoint.settings['corpus'] = object()
         message = "settings of the checkpoint .*'corpus': <object.* JSON cannot write"
     elif breakage == 'not finite':
         checkpoint.params[3][1, 2] = math.nan
         message = 'W_hq holds numbers that are not finite'
+    elif breakage == 'other bytes':
+        monkeypatch.setattr(files.Path, 'read_bytes', lambda self: b'')
     else:
-        message = 'what was there before is still there'
-        if breakage == 'write':     # a limit of the process stands in for a full disk: the last bytes do not fit
-            return failing_write(checkpoint, path, before)
-        if breakage == 'other bytes':
-            monkeypatch.setattr(files.Path, 'read_bytes', lambda self: b'')
-        else:
-            monkeypatch.setattr(files.os, breakage, fail)
+        monkeypatch.setattr(files.os, breakage, fail)
     with pytest.raises((ValueError, OSError), match=message):
         save_checkpoint(path, checkpoint)
     monkeypatch.undo()
-    assert path.read_bytes() == before
-    assert os.listdir(path.parent) == [path.name]
-
-
-def failing_write(checkpoint, path, before):
-    import resource
-    import signal
-    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) - 10, limits[1]))
-    try:
-        with pytest.raises(OSError, match='what was there before is still there'):
-            save_checkpoint(path, checkpoint)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
-    assert path.read_bytes() == before
-    assert os.listdir(path.parent) == [path.name]
+    assert path.read_bytes() == before and os.listdir(path.parent) == [path.name]
 
 
 def test_two_processes_that_save_to_one_path(checkpoint, path):
@@ -279,6 +247,8 @@ def test_a_cell_of_one_s_own(path):
     assert loaded.params[1].dtype == np.float64
     with pytest.raises(ValueError, match="cell 'mine'"):
         loaded.model()
+    with pytest.raises(ValueError, match=r"symbols must be \['W'\] for the cell 'mine', not \('W', 'W'\)"):
+        dataclasses.replace(loaded, symbols=('W', 'W'))
 
 
 def edited(path, change, sha256=...):
@@ -292,61 +262,53 @@ def edited(path, change, sha256=...):
     safetensors.numpy.save_file(arrays, path, {'rnn_scratch': json.dumps(entries)})
 
 
-NEEDED = 'None, or what random.getstate.. gives'
+STATE = 'random_state must be None or what random.getstate.. gives, not '
 WRONG = [
-    ('cell', None, 'cell of a checkpoint must be a short text, not None'),
-    ('cell', 'a\nb', r"cell of a checkpoint must be a short text, not 'a\\nb'"),
-    ('cell', ['rnn'], r"cell of a checkpoint must be a short text, not \['rnn'\]"),
-    ('cell', 'x' * 1000, "cell of a checkpoint must be a short text, not 'xxx"),
-    ('cell', 'gru', r"engine of a checkpoint must be one of \['tutorial'\] for the cell 'gru', not 'fused'"),
-    ('engine', 'fast', r"engine of a checkpoint must be one of \['tutorial', 'fused'\] for .* 'rnn', not 'fast'"),
-    ('engine', ['fused'], 'engine of a checkpoint must be one of'),
-    ('num_hiddens', '3', "num_hiddens must be a whole number, 1 or more, not '3'"),
+    ('cell', None, 'cell must be a short text, not None'),
+    ('cell', 'a\nb', r"cell must be a short text, not 'a\\nb'"),
+    ('cell', 'x' * 1000, "cell must be a short text, not 'xxx"),
+    ('cell', 'gru', r"engine must be one of \['tutorial'\] for the cell 'gru', not 'fused'"),
+    ('engine', 'fast', r"engine must be one of \['tutorial', 'fused'\] for .* 'rnn', not 'fast'"),
+    ('engine', ['fused'], 'engine must be one of'),
     ('num_hiddens', 3.0, 'num_hiddens must be a whole number, 1 or more, not 3.0'),
-    ('num_hiddens', True, 'num_hiddens must be a whole number, 1 or more, not True'),
     ('num_hiddens', 0, 'num_hiddens must be a whole number, 1 or more, not 0'),
     ('num_hiddens', 10 ** 20, 'num_hiddens must be a whole number, at most 2147483647, not 1000'),
-    ('num_hiddens', 5, r'W_xh.shape of a checkpoint must be \(4, 5\) for 4 characters and 5 hidden units, not'),
-    ('settings', None, 'settings of a checkpoint must be a dictionary, not None'),
-    ('settings', ['lr'], 'settings of a checkpoint must be a dictionary'),
-    ('versions', '1.9.1', "versions of a checkpoint must be a dictionary, not '1.9.1'"),
-    ('perplexities', [9.5, 5.5, -5], r'perplexities\[2\] of a checkpoint must be a number of 1 or more, not -5'),
-    ('perplexities', [0.5], r'perplexities\[0\] of a checkpoint must be a number of 1 or more, not 0.5'),
-    ('held_out', [0.5], r'held_out\[0\] of a checkpoint must be a number of 1 or more, not 0.5'),
-    ('held_out', [1.5] * 3, r'held_out of a checkpoint must be at most 2 numbers, one an epoch, not \[1.5, 1.5, 1.5\]'),
-    ('idx_to_char', 'abcd', "idx_to_char of a checkpoint must be a list, not 'abcd'"),
-    ('idx_to_char', ['a', 'b', 'cd', 'e'], r"idx_to_char\[2\] of a checkpoint must be a single character, not 'cd'"),
-    ('idx_to_char', ['a', 'b', '', 'e'], r"idx_to_char\[2\] of a checkpoint must be a single character, not ''"),
-    ('idx_to_char', ['a', 'b', 5, 'e'], r'idx_to_char\[2\] of a checkpoint must be a single character, not 5'),
-    ('idx_to_char', ['a', 'b', '\ud800', 'e'], r"idx_to_char\[2\] of a checkpoint must be .*, not '\\ud800'"),
-    ('idx_to_char', ['a', 'b', 'c', 'c'], 'idx_to_char of a checkpoint must be different characters, not'),
-    ('idx_to_char', ['a', 'b', 'c'], r'W_xh.shape of a checkpoint must be \(3, 3\) for 3 characters and 3 hidden'),
-    ('idx_to_char', [], r'W_xh.shape of a checkpoint must be \(0, 3\)'),
-    ('random_state', 5, f'random_state of a checkpoint must be {NEEDED}, not 5'),
-    ('random_state', (), f'random_state of a checkpoint must be {NEEDED}'),
-    ('random_state', {'a': 1, 'b': 2, 'c': 3}, f'random_state of a checkpoint must be {NEEDED}'),
-    ('random_state', (3, (1, 2), None), f'random_state of a checkpoint must be {NEEDED}'),
-    ('random_state', (3, (2 ** 99,) * 625, None), f'random_state of a checkpoint must be {NEEDED}'),
-    ('random_state', (3, (-1,) * 625, None), f'random_state of a checkpoint must be {NEEDED}'),
-    ('random_state', (3, (0.5,) * 625, None), f'random_state of a checkpoint must be {NEEDED}'),
-    ('random_state', (3, (625,) * 625, None), f'random_state of a checkpoint must be {NEEDED}'),
+    ('num_hiddens', 5, r'W_xh must be float32, .*, of shape \(4, 5\) for 4 characters and 5 hidden units, not'),
+    ('settings', ['lr'], 'settings must be a dictionary, not '),
+    ('versions', '1.9.1', "versions must be a dictionary, not '1.9.1'"),
+    ('perplexities', [9.5, 5.5, -5], r'perplexities\[2\] must be a number of 1 or more, not -5'),
+    ('held_out', [0.5], r'held_out\[0\] must be a number of 1 or more, not 0.5'),
+    ('held_out', [1.5] * 3, r'held_out must be no longer than perplexities, not \[1.5, 1.5, 1.5\]'),
+    ('idx_to_char', 'abcd', "idx_to_char must be a list, not 'abcd'"),
+    ('idx_to_char', ['a', 'b', 'cd', 'e'], r"idx_to_char\[2\] must be a single character, not 'cd'"),
+    ('idx_to_char', ['a', 'b', '', 'e'], r"idx_to_char\[2\] must be a single character, not ''"),
+    ('idx_to_char', ['a', 'b', 5, 'e'], r'idx_to_char\[2\] must be a single character, not 5'),
+    ('idx_to_char', ['a', 'b', '\ud800', 'e'], r"idx_to_char\[2\] must be .*, not '\\ud800'"),
+    ('idx_to_char', ['a', 'b', 'c', 'c'], 'idx_to_char must be different characters, not'),
+    ('idx_to_char', ['a', 'b', 'c'], r'W_xh must be .* \(3, 3\) for 3 characters and 3 hidden'),
+    ('idx_to_char', [], r'W_xh must be .* \(0, 3\)'),
+    ('random_state', 5, f'{STATE}5'),
+    ('random_state', (), STATE),
+    ('random_state', {'a': 1, 'b': 2, 'c': 3}, STATE),
+    ('random_state', (3, (1, 2), None), STATE),
+    ('random_state', (3, (2 ** 99,) * 625, None), STATE),
+    ('random_state', (3, (0.5,) * 625, None), STATE),
+    ('random_state', (3, (625,) * 625, None), STATE),
     # Of an older form Python would compute '%999999999d' % 2 ** 32, a text of a gigabyte.
-    ('random_state', (2, ('%999999999d',) * 625, None), f'random_state of a checkpoint must be {NEEDED}'),
+    ('random_state', (2, ('%999999999d',) * 625, None), STATE),
 ]
 IN_PYTHON = [
-    ('perplexities', [math.nan], r'perplexities\[0\] of a checkpoint must be a number of 1 or more, not nan'),
-    ('perplexities', ['9.5'], r"perplexities\[0\] of a checkpoint must be a number of 1 or more, not '9.5'"),
-    ('perplexities', 9.5, 'perplexities of a checkpoint must be a list, not 9.5'),
-    ('symbols', ('a', 'b', 'c', 'd', 'e'), r"symbols of a checkpoint must be \('W_xh', .* for the cell 'rnn', not"),
-    ('symbols', ('a', 'b', 'c', 'd', 'd'), 'symbols of a checkpoint must be different names'),
-    ('symbols', ('W_xh', 'W_hh', 5, 'W_hq', 'b_q'), r'symbols\[2\] of a checkpoint must be a short text, not 5'),
-    ('symbols', ('W_xh', 'W_hh'), 'params of a checkpoint must be 2 arrays, .*, not a list of 5 arrays'),
-    ('params', None, 'params of a checkpoint must be a list, not None'),
-    ('params', [], r"params of a checkpoint must be 5 arrays, \('W_xh', .*, not \[\]"),
-    ('params', [np.ones(3)] * 5, r'params\[0\] of a checkpoint must be an NDArray, not an array of shape \(3,\)'),
-    ('params', d2l.get_params(4, 3, 4, mx.cpu())[:4], 'params of a checkpoint must be 5 .* a list of 4 arrays'),
+    ('perplexities', [math.nan], r'perplexities\[0\] must be a number of 1 or more, not nan'),
+    ('perplexities', ['9.5'], r"perplexities\[0\] must be a number of 1 or more, not '9.5'"),
+    ('perplexities', 9.5, 'perplexities must be a list, not 9.5'),
+    ('symbols', ('a', 'b', 'c', 'd', 'e'), r"symbols must be \['W_xh', .* for the cell 'rnn', not"),
+    ('symbols', ('W_xh', 'W_hh', 5, 'W_hq', 'b_q'), r'symbols\[2\] must be a short text, not 5'),
+    ('symbols', ('W_xh', 'W_hh'), 'params must be 2 arrays .*, not a list of 5 arrays'),
+    ('params', None, 'params must be a list, not None'),
+    ('params', [np.ones(3)] * 5, r'params\[0\] must be an NDArray, not an array of shape \(3,\)'),
+    ('params', d2l.get_params(4, 3, 4, mx.cpu())[:4], r"params must be 5 arrays \('W_xh', .*, not a list of 4 arrays"),
     ('params', [param.astype('float64') for param in d2l.get_params(4, 3, 4, mx.cpu())],
-     r"W_xh.dtype of a checkpoint must be float32, as after astype\('float32'\), not 'float64'"),
+     r"W_xh must be float32, as after astype\('float32'\), of shape \(4, 3\) .*, not float64 of shape \(4, 3\)"),
 ]
 
 
@@ -365,7 +327,7 @@ def test_a_checkpoint_checks_itself(checkpoint, path, name, value, message):
 @pytest.mark.parametrize('name, value, message', [
     *WRONG,
     ('perplexities', [None], 'NoneType'), ('perplexities', 5, "'int' object is not iterable"),
-    ('perplexities', ['nan'], r'perplexities\[0\] of a checkpoint must be a number of 1 or more, not nan'),
+    ('perplexities', ['nan'], r'perplexities\[0\] must be a number of 1 or more, not nan'),
 ], ids=str)
 def test_a_crafted_file_is_refused_in_one_sentence(checkpoint, path, name, value, message):
     """Its checksum fits, but no checkpoint can be made of it."""
@@ -380,28 +342,25 @@ def test_a_crafted_file_is_refused_in_one_sentence(checkpoint, path, name, value
             load_checkpoint(path)
 
 
-@pytest.mark.parametrize('name', ['cell', 'engine', 'num_hiddens', 'symbols', 'settings', 'versions', 'perplexities',
-                                  'held_out', 'idx_to_char', 'random_state', 'format', 'sha256'])
+@pytest.mark.parametrize('name', ['cell', 'engine', 'num_hiddens', 'settings', 'versions', 'perplexities', 'held_out',
+                                  'idx_to_char', 'random_state', 'format'])
 def test_a_missing_entry_is_named(checkpoint, path, name):
     save_checkpoint(path, checkpoint)
-    if name in ('symbols', 'sha256'):       # without them there is no checksum
-        edited(path, lambda entries, arrays: entries.pop(name, None), sha256=None)
-        message = 'is damaged'
-    else:
-        edited(path, lambda entries, arrays: entries.pop(name))
-        message = 'another program or an export' if name == 'format' else f"damaged \\('{name}' is missing\\)"
+    edited(path, lambda entries, arrays: entries.pop(name))
+    message = 'another program or an export' if name == 'format' else f"damaged \\('{name}' is missing\\)"
     with pytest.raises(ValueError, match=message):
         load_checkpoint(path)
 
 
 @pytest.mark.parametrize('change', [
+    lambda entries, arrays: entries.update(idx_to_char=entries['idx_to_char'][::-1]),
     lambda entries, arrays: entries.update(symbols=['W_xh', 'W_hh', 'b_h', 'W_hq', 'bias']),
+    lambda entries, arrays: entries.pop('symbols'),
     lambda entries, arrays: arrays.pop('b_q'),
-    lambda entries, arrays: entries.update(symbols=None),
     lambda entries, arrays: entries.update(settings={'lr': math.nan}),
     lambda entries, arrays: entries.update(epoch=10 ** 400),
 ])
-def test_what_has_no_checksum_is_damaged(checkpoint, path, change):
+def test_what_has_another_checksum_is_damaged(checkpoint, path, change):
     save_checkpoint(path, checkpoint)
     edited(path, change, sha256='0' * 64)
     with pytest.raises(ValueError, match='is damaged, since its content does not have the checksum'):
@@ -454,14 +413,12 @@ def test_a_path_that_is_no_utf_8_is_a_setting_like_another(checkpoint, path):
 
 
 @pytest.mark.parametrize('name, array, message', [
-    ('W_hh', np.zeros((0, 3), 'float32'), r'W_hh .* shape \(0, 3\)'),
-    ('W_hh', np.zeros((3, 2), 'float32'), r'W_hh.shape .* must be \(3, 3\) .*, not \(3, 2\)'),
+    ('W_hh', np.zeros((0, 3), 'float32'), r'W_hh .* is float32 of shape \(0, 3\)'),
+    ('W_hh', np.zeros((3, 2), 'float32'), r'W_hh must be float32, .* of shape \(3, 3\) .*, not float32 of shape \(3, 2\)'),
     ('W_hh', np.zeros((), 'float32'), r'W_hh .* shape \(\)'),
-    ('W_hh', np.zeros((3, 3), 'float64'), "W_hh.dtype .* must be float32, .* not 'float64'"),
-    ('W_hh', np.zeros((3, 3), 'int32'), 'W_hh .* numbers of int32'),
-    ('W_hh', np.zeros((3, 3), 'bool'), 'W_hh .* numbers of bool'),
-    ('W_hh', np.zeros((3, 3), 'uint16'), 'W_hh .* numbers of uint16'),
-    ('W_hh', np.full((3, 3), np.nan, 'float32'), r'W_hh .* not finite, such as nan'),
+    ('W_hh', np.zeros((3, 3), 'float64'), 'W_hh must be float32, .* not float64'),
+    ('W_hh', np.zeros((3, 3), 'int32'), 'W_hh .* is int32 of shape'),
+    ('W_hh', np.zeros((3, 3), 'bool'), 'W_hh .* is bool of shape'),
     ('b_q', np.full(4, -np.inf, 'float32'), r'b_q .* not finite, such as -inf'),
 ])
 def test_arrays_that_do_not_fit_are_named(checkpoint, path, name, array, message):
@@ -474,16 +431,12 @@ def test_arrays_that_do_not_fit_are_named(checkpoint, path, name, array, message
 
 def test_a_changed_file_is_noticed(checkpoint, path):
     save_checkpoint(path, checkpoint)
-    edited(path, lambda entries, arrays: entries.update(idx_to_char=checkpoint.idx_to_char[::-1]), sha256='0' * 64)
-    with pytest.raises(ValueError, match='checksum'):
-        load_checkpoint(path)
-    save_checkpoint(path, checkpoint)
     content = path.read_bytes()
     for position in [0, 20, len(content) - 1]:
         path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1:])
         with pytest.raises(ValueError, match='damaged'):
             load_checkpoint(path)
-    for length in [0, 5, 100, len(content) - 1]:
+    for length in [5, 100, len(content) - 1]:
         path.write_bytes(content[:length])
         with pytest.raises(ValueError, match='damaged'):
             load_checkpoint(path)
@@ -501,30 +454,11 @@ def test_arrays_that_claim_more_than_the_file_has(checkpoint, path):
             load_checkpoint(path)
 
 
-@pytest.mark.parametrize('name, found', [
-    ('nowhere.safetensors', 'does not exist'), ('.', 'is a folder'), ('whole.safetensors/below', 'does not exist'),
-    ('fifo', 'is no file, but a pipe'), ('/dev/zero', 'is no file, but a pipe'),
-    ('a\0b', 'has a name that no file can have')])
-def test_what_is_no_file_is_named(checkpoint, tmp_path, name, found):
-    save_checkpoint(tmp_path / 'whole.safetensors', checkpoint)
-    os.mkfifo(tmp_path / 'fifo')
-    with pytest.raises(FileNotFoundError, match=found) as caught:
+@pytest.mark.parametrize('name, found', [('nowhere', 'does not exist'), ('.', 'is a folder'),
+                                         ('/dev/zero', 'is no file, but a pipe')])
+def test_what_is_no_file_is_named(tmp_path, name, found):
+    with pytest.raises(FileNotFoundError, match=f'The checkpoint {tmp_path / name} {found}.* a .safetensors file'):
         load_checkpoint(tmp_path / name)
-    assert str(tmp_path / name).replace('\0', r'\x00') in str(caught.value)
-
-
-def pytorch_file():
-    """PyTorch saves a zip archive."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, 'w') as archive:
-        archive.writestr('model/data.pkl', b'\x80\x02}q\x00.')
-    return content.getvalue()
-
-
-def npz_file():
-    content = io.BytesIO()
-    np.savez(content, W_xh=np.ones(3))
-    return content.getvalue()
 
 
 FOREIGN = 'a safetensors file of another program or an export, without vocabulary'
@@ -532,14 +466,10 @@ FOREIGN = 'a safetensors file of another program or an export, without vocabular
 
 @pytest.mark.parametrize('content, found', [
     (b'', 'it is empty'),
-    (pytorch_file(), 'it is a zip archive'),
-    (npz_file(), 'it is a zip archive'),
-    (gzip.compress(b'songs'), 'it is a gzip archive'),
-    ('分开 不分开\n'.encode() * 9, 'it does not begin like one'),
-    (b'{"format": "rnn_scratch checkpoint 2"}', 'it does not begin like one'),
-    (b'\x80\x04\x95' + bytes(99), 'it does not begin like one'),        # a pickle
+    (b'PK\x03\x04' + bytes(99), 'it is a zip archive'),     # as PyTorch and NumPy save their arrays
+    ('分开 不分开\n'.encode() * 9, 'it is cut off, or does not begin like one'),
+    (b'\x80\x04\x95' + bytes(99), 'it is cut off, or does not begin like one'),        # a pickle
     (struct.pack('<Q', 2) + b'{}', FOREIGN),
-    (safetensors.numpy.save({'W_xh': np.ones(3)}), FOREIGN),
     (safetensors.numpy.save({'W_xh': np.ones(3)}, {'format': 'np'}), FOREIGN),
     (safetensors.numpy.save({'W_xh': np.ones(3)}, {'rnn_scratch': '5'}), FOREIGN),
     (safetensors.numpy.save({'W_xh': np.ones(3)}, {'rnn_scratch': '[' * 100000}), 'recursion'),
@@ -557,20 +487,15 @@ def test_a_file_of_another_kind_is_named(path, content, found):
 def test_a_checkpoint_of_version_0_1_is_named(path, name):
     path.parent.mkdir()
     path.with_name(name).write_text('{"format": "rnn_scratch checkpoint 1"}', 'utf-8')
-    with pytest.raises(ValueError, match=f'{name} looks like one of the two files .* rnn_scratch 0.1'):
+    with pytest.raises(ValueError, match=f'{name} .*looks like half a checkpoint of version 0.1.: train again, or write'):
         load_checkpoint(path.with_name(name))
 
 
-@pytest.mark.parametrize('value, message', [
-    ('rnn_scratch checkpoint 3', "'rnn_scratch checkpoint 3' of a newer version .*: install that version"),
-    ('rnn_scratch checkpoint 1', "'rnn_scratch checkpoint 1' of an older version"),
-    ('checkpoint 3', "its format is 'checkpoint 3'"),
-    (None, 'its format is None'),
-])
-def test_another_version_is_named(checkpoint, path, value, message):
+@pytest.mark.parametrize('value', ['rnn_scratch checkpoint 3', 'checkpoint 3', None])
+def test_another_version_is_named(checkpoint, path, value):
     save_checkpoint(path, checkpoint)
     edited(path, lambda entries, arrays: entries.update(format=value))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"format {value!r}, .* reads '{module.FORMAT}': take the version that saved it"):
         load_checkpoint(path)
 
 
@@ -584,7 +509,7 @@ def test_what_is_too_large_is_refused_before_it_is_read(checkpoint, path):
     with open(path, 'r+b') as file:
         file.truncate(10 ** 9)
         file.write(struct.pack('<Q', 10 ** 9 - 8))
-    with pytest.raises(ValueError, match='header .* has 999,999,992 bytes .* at most 20,000,000'):
+    with pytest.raises(ValueError, match='header has 999,999,992 bytes, and at most 20,000,000 are read'):
         load_checkpoint(path)
 
 

@@ -10,7 +10,7 @@ import termios
 from pathlib import Path
 
 import rnn_scratch as d2l
-from rnn_scratch.beyond.checkpoint import load_checkpoint
+from rnn_scratch.beyond.checkpoint import load_checkpoint, save_checkpoint
 from rnn_scratch.beyond.corpus import Corpus
 from rnn_scratch.beyond.folders import newest_run
 from rnn_scratch.beyond.run import check_run, num_parameters, training_bytes
@@ -456,6 +456,27 @@ def test_what_a_file_holds_is_shown(program, trained):
     assert rows['perplexity'].startswith(f'{last:f} at epoch 2; lowest {lowest:f} at epoch ')
     assert (rows['sampling'], rows['lr'], rows['engine']) == ('random', '100.0', 'fused')
     assert 'mxnet 1.9.1' in rows['saved with']
+
+
+def test_a_stranger_s_model_sends_nothing_to_the_terminal(program, trained):
+    """Whatever JSON and a vocabulary can hold: the escape sequences of a terminal, in names, values and characters."""
+    checkpoint = load_checkpoint(trained)
+    checkpoint.settings.update({'red \033[31m': 'a\nb\033]0;title\a', 'long': 'x' * 999, 'list': ['\x9b2J'] * 99,
+                                'corpus': 'no\033[2Jwhere.txt'})
+    for place, char in enumerate('\033\x9b\x7f\n'):
+        checkpoint.idx_to_char[place] = char
+    path = trained.with_name('strange.safetensors')
+    save_checkpoint(path, checkpoint)
+    shown = program('show', path)
+    assert r"'red \x1b[31m'" in shown.stdout and r"'no\x1b[2Jwhere.txt'" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) < 300
+    song = program('write', path, '--prefix', '\033[\x9b\x7f\n'.replace('[', ''), '--num-chars', 0)
+    assert song.stdout == '\\x1b\\x9b\\x7f\n\n'
+    columns = program('write', path, '--num-chars', 500, '--temperature', 3, 4)
+    copied = program('write', path, '--copied')
+    assert copied.returncode == 1 and r"no\x1b[2Jwhere.txt" in copied.stderr
+    for result in [shown, song, columns, copied]:
+        assert (result.stdout + result.stderr).replace('\n', '').isprintable()
 
 
 def test_the_newest_run_is_the_one_that_was_saved_last(program, tmp_path):

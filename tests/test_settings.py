@@ -40,7 +40,8 @@ WRONG = [
     (Plan, 'pred_period', 0, 'pred_period must be a whole number, 1 or more'),
     (Plan, 'pred_len', 10_001, 'pred_len must be a whole number, at most 10000'),
     (Plan, 'prefix', '分开', 'prefix must be a list of texts'),
-    (Plan, 'prefix', ['分开', 3], 'prefix must be a text'),
+    (Plan, 'prefix', ['分开', 3], "prefix must be a list of texts, not ['分开', 3]"),
+    (Settings, 'theta', float('inf'), 'theta must be above 0 and finite'),
     (Plan, 'save_every', -1, 'save_every must be a whole number, 1 or more'),
 ]
 
@@ -129,6 +130,14 @@ def test_what_a_checkpoint_says_is_not_believed(saved, name, value, message):
     assert str(path) in str(caught.value)
 
 
+def test_a_vocabulary_in_another_order_is_not_that_of_the_text(saved):
+    """The hash of the text is right, and each character would be learnt under the number of another one."""
+    path, checkpoint = saved
+    checkpoint.idx_to_char.reverse()
+    with pytest.raises(ValueError, match='was trained on another text than the shipped lyrics'):
+        Run.resume(path, checkpoint, SMALL, Corpus.read(None, 500), Plan(epochs=2))
+
+
 def test_a_text_and_its_end():
     """Two thirds to train on; of the end, 日 is not in the vocabulary."""
     corpus = Corpus.read()
@@ -144,7 +153,7 @@ def test_a_text_and_its_end():
 def test_what_is_held_out_must_be_predicted(tmp_path):
     path = tmp_path / 'a.txt'
     path.write_text('风吹雨打' * 9 + '日月日月', 'utf-8')
-    with pytest.raises(ValueError, match='has 0 characters that the text to train on has'):
+    with pytest.raises(ValueError, match='holds out 4 characters, 0 of them known from the text to train on'):
         Corpus.read(path, 0, 0.1)
     with pytest.raises(ValueError, match='holds out 1 characters'):
         Corpus.read(path, 0, 0.03)

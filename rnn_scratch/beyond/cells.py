@@ -72,13 +72,8 @@ def get_gru_params(num_inputs, num_hiddens, num_outputs, ctx):
     >>> [param.shape for param in get_gru_params(1027, 256, 1027, mx.cpu())][6:]
     [(1027, 256), (256, 256), (256,), (256, 1027), (1027,)]
 
-    Arguments, distribution and errors are those of `get_params`.
-
-    Returns
-    -------
-    list of NDArrays
-        The update gate's W_xz (d, h), W_hz (h, h), b_z (h,); the reset gate's W_xr, W_hr, b_r; the candidate's W_xh,
-        W_hh, b_h; and W_hq (h, q), b_q (q,).
+    Arguments, distribution and errors are those of `get_params`. The list has W_xz (d, h), W_hz (h, h), b_z (h,) of the
+    update gate; W_xr, W_hr, b_r of the reset gate; W_xh, W_hh, b_h of the candidate; and W_hq (h, q), b_q (q,).
     """
     return draw_params(GRU, num_inputs, num_hiddens, num_outputs, ctx)
 
@@ -138,13 +133,9 @@ def get_lstm_params(num_inputs, num_hiddens, num_outputs, ctx):
     >>> [param.shape for param in get_lstm_params(1027, 256, 1027, mx.cpu())][9:]
     [(1027, 256), (256, 256), (256,), (256, 1027), (1027,)]
 
-    Arguments, distribution and errors are those of `get_params`.
-
-    Returns
-    -------
-    list of NDArrays
-        The input gate's W_xi (d, h), W_hi (h, h), b_i (h,); the forget gate's W_xf, W_hf, b_f; the output gate's W_xo,
-        W_ho, b_o; the candidate's W_xc, W_hc, b_c; and W_hq (h, q), b_q (q,).
+    Arguments, distribution and errors are those of `get_params`. The list has W_xi (d, h), W_hi (h, h), b_i (h,) of the
+    input gate; W_xf, W_hf, b_f of the forget gate; W_xo, W_ho, b_o of the output gate; W_xc, W_hc, b_c of the
+    candidate; and W_hq (h, q), b_q (q,).
     """
     return draw_params(LSTM, num_inputs, num_hiddens, num_outputs, ctx)
 

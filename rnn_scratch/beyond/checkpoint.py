@@ -15,14 +15,12 @@ import math
 import platform
 import random
 import re
-from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
 
 import mxnet as mx
 import numpy as np
 import safetensors.numpy
-from mxnet import nd
 
 from .. import __version__, _checks, _files, predict
 from .._checks import show
@@ -34,42 +32,21 @@ from .files import write_whole
 FORMAT = 'rnn_scratch checkpoint 2'
 EXPORTED = 'rnn_scratch export for PyTorch'     # a safetensors file, too: see export.py
 LARGEST, LARGEST_HEADER = 2 ** 31, 20_000_000     # bytes: 500 million numbers; a vocabulary of all of Unicode
+LISTS = (list, tuple)
 
 
-@dataclass(repr=False, eq=False)
+@dataclasses.dataclass(repr=False, eq=False)
 class Checkpoint:
     """一个模型，以及使用它、接着训练它所需要的一切。
 
-    A model, and all that is needed to use it or to train it further.
+    A model, and all that is needed to use it or to train it further. A wrong part raises TypeError or ValueError.
 
-    Attributes
-    ----------
-    params : list of NDArrays
-    perplexities : list of float
-        One an epoch, on the text that it was trained on.
-    idx_to_char : list of str
-        The vocabulary.
-    num_hiddens : int
-    cell : str
-        'rnn', the chapter's (`rnn_scratch.rnn`); 'gru', 'lstm' or 'relu', those of `cells.py`; or any other name for a
-        cell of your own.
-    engine : str
-        'tutorial' or 'fused': the functions that it was trained with, and that `predict` uses.
-    settings : dict
-        Whatever else describes the run, in what JSON can write.
-    held_out : list of float
-        One perplexity an epoch on a text that it was not trained on; empty where there is none.
-    random_state : tuple or None
-        `random.getstate()` at the end of the last epoch: what the shuffling of the next one starts from.
-    symbols : tuple of str
-        The name of each array of params: the book's, unless it is a cell of your own.
-    versions : dict
-        Of Python and the packages that it was saved with; of a model that was not saved yet, empty.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A part is wrong, or does not fit the others; the message names it.
+    `perplexities` has one number an epoch, of the text that it was trained on; `held_out`, of another text, or none.
+    `cell` is 'rnn', the chapter's; 'gru', 'lstm' or 'relu' (`cells.py`); or another name, for a cell of your own. Then
+    `symbols` names each array of `params`; else it has the book's names. `engine`, 'tutorial' or 'fused', says which
+    functions have trained it, and predict. `settings` is whatever else describes the run, in what JSON can write;
+    `random_state` is `random.getstate()` after the last epoch, from which the next one shuffles, or None; `versions`
+    are those of Python and the packages that it was saved with.
     """
 
     params: list
@@ -78,42 +55,38 @@ class Checkpoint:
     num_hiddens: int
     cell: str = 'rnn'
     engine: str = 'tutorial'
-    settings: dict = field(default_factory=dict)
-    held_out: list = field(default_factory=list)
+    settings: dict = dataclasses.field(default_factory=dict)
+    held_out: list = dataclasses.field(default_factory=list)
     random_state: tuple = None
     symbols: tuple = None
-    versions: dict = field(default_factory=dict)
+    versions: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         """Refuse what would go wrong late, or in silence. A run does it once an epoch, so no array is read here."""
         _checks.whole(1, num_hiddens=self.num_hiddens)
-        must(is_name(self.cell), 'cell', self.cell, 'a short text')
-        must(isinstance(self.settings, dict), 'settings', self.settings, 'a dictionary')
-        must(isinstance(self.versions, dict), 'versions', self.versions, 'a dictionary')
-        must(is_random_state(self.random_state), 'random_state', self.random_state,
-             'None, or what random.getstate() gives')
+        _checks.must_be(str, 'a short text', is_name, cell=self.cell)
+        _checks.must_be(dict, 'a dictionary', settings=self.settings, versions=self.versions)
+        _checks.must_be(object, 'None or what random.getstate() gives', is_random_state, random_state=self.random_state)
         engines = ['tutorial', 'fused'] if self.cell == 'rnn' else ['tutorial']
-        must(self.engine in engines, 'engine', self.engine, f'one of {engines} for the cell {self.cell!r}')
-        must_each(is_perplexity, 'perplexities', self.perplexities, 'a number of 1 or more')
-        must_each(is_perplexity, 'held_out', self.held_out, 'a number of 1 or more')
-        must(len(self.held_out) <= self.epoch, 'held_out', self.held_out, f'at most {self.epoch} numbers, one an epoch')
-        must_each(is_character, 'idx_to_char', self.idx_to_char, 'a single character')
-        must(len({*self.idx_to_char}) == len(self.idx_to_char), 'idx_to_char', self.idx_to_char, 'different characters')
+        _checks.must_be(str, f'one of {engines} for the cell {self.cell!r}', lambda e: e in engines, engine=self.engine)
         if self.symbols is None:
             self.symbols = CELLS.get(self.cell, CELLS['rnn']).symbols
-        must_each(is_name, 'symbols', self.symbols, 'a short text')
-        must(len({*self.symbols}) == len(self.symbols), 'symbols', self.symbols, 'different names')
-        must_each(lambda param: isinstance(param, nd.NDArray), 'params', self.params, 'an NDArray')
-        must(len(self.params) == len(self.symbols), 'params', self.params,
-             f'{len(self.symbols)} arrays, {show(self.symbols)}')
-        shapes = self.shapes() or {}
-        must(not shapes or tuple(self.symbols) == tuple(shapes), 'symbols', self.symbols,
-             f'{tuple(shapes)} for the cell {self.cell!r}')
+        names = self.symbols
+        check_each(Real, 'a number of 1 or more', is_perplexity, perplexities=self.perplexities, held_out=self.held_out)
+        check_each(str, 'a single character', lambda char: len(char) == 1 and not '\ud800' <= char <= '\udfff',
+                   idx_to_char=self.idx_to_char)        # half of a surrogate pair is in no text in UTF-8
+        check_each(str, 'a short text', is_name, symbols=names)
+        check_each(mx.nd.NDArray, 'an NDArray', lambda param: True, params=self.params)
+        _checks.must_be(LISTS, 'no longer than perplexities', lambda p: len(p) <= self.epoch, held_out=self.held_out)
+        _checks.must_be(LISTS, 'different characters', lambda c: len({*c}) == len(c), idx_to_char=self.idx_to_char)
+        _checks.must_be(LISTS, f'{len(names)} arrays {show(names)}', lambda p: len(p) == len(names), params=self.params)
+        shapes = self.shapes() or dict.fromkeys(names)       # of a cell of your own: different names, any shapes
+        _checks.must_be(LISTS, f'{[*shapes]} for the cell {self.cell!r}', lambda s: [*s] == [*shapes], symbols=names)
         for (symbol, shape), param in zip(shapes.items(), self.params):
-            must(param.shape == shape, f'{symbol}.shape', param.shape,
-                 f'{shape} for {len(self.idx_to_char)} characters and {self.num_hiddens} hidden units')
-            must(param.dtype == np.float32, f'{symbol}.dtype', np.dtype(param.dtype).name,
-                 "float32, as after astype('float32')")
+            if shape and (param.shape, param.dtype) != (shape, np.float32):
+                raise ValueError(f"{symbol} must be float32, as after astype('float32'), of shape {shape} for "
+                                 f'{len(self.idx_to_char)} characters and {self.num_hiddens} hidden units, not '
+                                 f'{np.dtype(param.dtype)} of shape {param.shape}.')
 
     def __repr__(self):
         return (f'Checkpoint({self.cell}, {self.num_hiddens} hidden units, {len(self.idx_to_char)} characters, '
@@ -130,18 +103,11 @@ class Checkpoint:
         return len(self.perplexities)
 
     def model(self):
-        """The eight arguments of `predict_rnn` after prefix and num_chars, from rnn to char_to_idx.
-
-        Raises
-        ------
-        ValueError
-            It is a cell of your own, whose functions are not in the checkpoint.
-        """
+        """The eight arguments of `predict_rnn` from rnn to char_to_idx; ValueError if it is a cell of your own."""
         if self.cell not in CELLS:
             raise ValueError(f'The cell {self.cell!r} of this checkpoint is not one of {sorted(CELLS)}: hand your own '
                              'functions to predict_rnn, with its params.')
-        cell = CELLS[self.cell]
-        char_to_idx = {char: i for i, char in enumerate(self.idx_to_char)}
+        cell, char_to_idx = CELLS[self.cell], {char: i for i, char in enumerate(self.idx_to_char)}
         return (cell.rnn, self.params, cell.init_rnn_state, self.num_hiddens, len(self.idx_to_char),
                 self.params[0].ctx, self.idx_to_char, char_to_idx)
 
@@ -151,31 +117,23 @@ class Checkpoint:
         return predict_rnn(prefix, num_chars, *self.model(), pick=pick)
 
 
-def must(is_right, name, value, needed):
-    if not is_right:
-        raise ValueError(f'{name} of a checkpoint must be {needed}, not {show(value)}.')
+SAVED = [field.name for field in dataclasses.fields(Checkpoint) if field.name != 'params']      # in JSON
 
 
-def must_each(is_right, name, values, needed):
-    must(isinstance(values, (list, tuple)), name, values, 'a list')
-    for i, value in enumerate(values):
-        if not is_right(value):
-            raise ValueError(f'{name}[{i}] of a checkpoint must be {needed}, not {show(value)}.')
+def check_each(kind, needed, is_right, **lists):
+    """A wrong value is named by its place: perplexities[2] must be a number of 1 or more, not -5."""
+    for name, values in lists.items():
+        _checks.must_be(LISTS, 'a list', **{name: values})
+        _checks.must_be(kind, needed, is_right, **{f'{name}[{i}]': value for i, value in enumerate(values)})
 
 
-def is_name(value):
-    """What can be a part of a sentence."""
-    return isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()
-
-
-def is_character(value):
-    """But no half of a surrogate pair, which no text in UTF-8 has."""
-    return isinstance(value, str) and len(value) == 1 and not '\ud800' <= value <= '\udfff'
+def is_name(text):
+    return 0 < len(text) <= 100 and text.isprintable()      # it becomes a part of sentences
 
 
 def is_perplexity(value):
     """Infinite is right, not a number is wrong. Rounding may leave a perfect one slightly below 1."""
-    return isinstance(value, (float, Real)) and value > 0.999
+    return isinstance(value, Real) and value > 0.999
 
 
 def is_random_state(value):
@@ -189,24 +147,11 @@ def is_random_state(value):
 def save_checkpoint(path, checkpoint):
     """把模型存成文件：要么完整，要么不动原来的文件。
 
-    Write a checkpoint, whole or not at all.
-
-    A process that is killed at any moment, or a disk that is full, leaves the old file as it was (`files.write_whole`
-    says how). No other file is touched.
-
-    Parameters
-    ----------
-    path : str or path
-        Where to, `….safetensors`. Its folder is made if there is none.
-    checkpoint : Checkpoint
-
-    Raises
-    ------
-    TypeError, ValueError
-        The name does not end in .safetensors; an array holds a number that is not finite; the settings are not what
-        JSON can write; the model is too large to be loaded; or a part was changed, and is wrong now.
-    OSError
-        The file cannot be written.
+    Write a checkpoint to a path `….safetensors`, whole or not at all: a process that is killed, or a disk that is full,
+    leaves the old file as it was (see `files.write_whole`). The folder is made; no other file is touched. Raises
+    ValueError if the name has another ending, an array holds a number that is not finite, JSON cannot write the
+    settings or the model is too large to be loaded; TypeError or ValueError if a part was changed and is wrong now;
+    OSError if the file cannot be written.
     """
     path = Path(path)
     if path.suffix != '.safetensors':
@@ -217,18 +162,15 @@ def save_checkpoint(path, checkpoint):
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f'The settings of the checkpoint are {show(checkpoint.settings)}, and JSON cannot write that '
                          f'({error}): use numbers, texts, lists and dictionaries only.') from error
-    entries = {
-        'format': FORMAT, 'epoch': checkpoint.epoch, 'cell': checkpoint.cell, 'engine': checkpoint.engine,
-        'num_hiddens': int(checkpoint.num_hiddens), 'vocab_size': len(checkpoint.idx_to_char),
-        'symbols': list(checkpoint.symbols), 'settings': checkpoint.settings,
-        'versions': {'python': platform.python_version(), 'mxnet': mx.__version__, 'numpy': np.__version__,
-                     'rnn_scratch': __version__},
-        'perplexities': [number_to_json(p) for p in checkpoint.perplexities],
-        'held_out': [number_to_json(p) for p in checkpoint.held_out],
-        'idx_to_char': checkpoint.idx_to_char, 'random_state': checkpoint.random_state}
+    entries = {'format': FORMAT, 'epoch': checkpoint.epoch, 'vocab_size': len(checkpoint.idx_to_char),
+               **{name: vars(checkpoint)[name] for name in SAVED}, 'num_hiddens': int(checkpoint.num_hiddens),
+               'versions': {'python': platform.python_version(), 'mxnet': mx.__version__, 'numpy': np.__version__,
+                            'rnn_scratch': __version__}}
+    for name in ['perplexities', 'held_out']:       # JSON has no infinity: it is the text 'inf', which `float` reads
+        entries[name] = [float(p) if math.isfinite(p) else 'inf' for p in entries[name]]
     entries['sha256'] = checksum(entries, arrays)
     content = safetensors.numpy.save(arrays, {'rnn_scratch': to_json(entries)})
-    size, header = len(content), header_length(content)
+    size, header = len(content), int.from_bytes(content[:8], 'little')
     if size > LARGEST or header > LARGEST_HEADER:
         raise ValueError(f'The checkpoint {_files.shown(path)} would have {size:,} bytes, {header:,} of them in its '
                          f'header, and at most {LARGEST:,} and {LARGEST_HEADER:,} are read back: take a smaller model.')
@@ -246,13 +188,11 @@ def arrays_of(checkpoint, path):
 def check_numbers(arrays, path):
     for symbol, array in arrays.items():
         if array.dtype.kind != 'f' or 0 in array.shape or array.shape == ():
-            raise ValueError(f'{symbol} of {path} has shape {array.shape} and numbers of {array.dtype}: a model needs '
-                             'arrays of floats.')
+            raise ValueError(f'{symbol} of {path} is {array.dtype} of shape {array.shape}: a model needs floats.')
         wrong = array[~np.isfinite(array)]
         if wrong.size:
-            raise ValueError(f'{symbol} holds numbers that are not finite, such as {wrong[0]}, so the model of {path} '
-                             'is of no use: take an older one, or train again with a smaller learning rate (lr) or a '
-                             'smaller clipping_theta.')
+            raise ValueError(f'{symbol} holds numbers that are not finite, such as {wrong[0]}, in {path}: take an '
+                             'older model, or train again with a smaller learning rate (lr) or clipping_theta.')
 
 
 def checksum(entries, arrays):
@@ -275,57 +215,31 @@ def from_json(text):
     return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 300 else math.inf)
 
 
-def header_length(content):
-    """How long the JSON at the beginning of a safetensors file is: its first eight bytes say so."""
-    return int.from_bytes(content[:8], 'little')
-
-
-def number_to_json(number):
-    """JSON has no infinity: that is written as the text 'inf', which `float` reads."""
-    return float(number) if math.isfinite(number) else 'inf'
-
-
 def load_checkpoint(path, ctx=None):
     """读取模型文件，并检查各部分是否相符。
 
-    Read a checkpoint, and check that its parts fit together.
-
-    Parameters
-    ----------
-    path : str or path
-        The file, `….safetensors`.
-    ctx : mxnet.Context, optional
-        The device for the parameters; the CPU if not given.
-
-    Returns
-    -------
-    Checkpoint
-        Its parameters have gradients attached, so that training can go on.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        It is not a checkpoint, it is damaged, or its parts do not fit together; the message says which.
+    Read a checkpoint, a file `….safetensors`, and check that its parts fit together. The parameters are on the device
+    `ctx`, by default the CPU, and have gradients attached, so that training can go on. Raises FileNotFoundError if
+    there is no such file; ValueError if it is no checkpoint, is damaged, or has parts that do not fit, and names them.
     """
-    path = Path(path)
-    content = _files.read_file('checkpoint', path, LARGEST, 'a .safetensors file', check_head)
+    content = _files.read_file('checkpoint', Path(path), LARGEST, 'a .safetensors file', check_head)
     path = _files.shown(path)
     try:
         arrays = safetensors.numpy.load(content)
-        header = from_json(content[8:8 + header_length(content)])
+        header = from_json(content[8:8 + int.from_bytes(content[:8], 'little')])
         entries = from_json(header['__metadata__']['rnn_scratch'])
         found = entries['format']
     except (safetensors.SafetensorError, ValueError, RecursionError) as error:
         refuse(path, error)
     except (KeyError, TypeError):
-        refuse(path, 'it is a safetensors file of another program or an export, without vocabulary and '
-                     'settings')
-    check_format(path, found)
+        refuse(path, 'it is a safetensors file of another program or an export, without vocabulary and settings')
+    if found == EXPORTED:
+        refuse(path, 'it was exported for PyTorch', 'give the checkpoint that it was made from')
+    if found != FORMAT:
+        raise ValueError(f'{path} has the format {show(found)}, and this version of rnn_scratch reads {FORMAT!r}: take '
+                         'the version that saved it (newer, if its number is higher), or train the model again.')
     try:
-        sha256 = entries.pop('sha256')
-        is_whole = sha256 == checksum(entries, arrays) and set(arrays) == set(entries['symbols'])
+        is_whole = entries.pop('sha256') == checksum(entries, arrays) and set(arrays) == set(entries['symbols'])
     except (KeyError, TypeError, ValueError, RecursionError):       # nothing that has a checksum
         is_whole = False
     if not is_whole:
@@ -333,15 +247,13 @@ def load_checkpoint(path, ctx=None):
                          'fetch or copy it again, or take an older one.')
     check_numbers(arrays, path)
     try:        # a checksum that fits says that nothing was damaged, but not who wrote it
-        params = [nd.array(arrays[symbol], ctx=ctx or mx.cpu(), dtype=arrays[symbol].dtype)
-                  for symbol in entries['symbols']]
-        random_state = entries['random_state']
-        if isinstance(random_state, list):      # JSON makes lists of tuples
-            random_state = tuple(tuple(part) if isinstance(part, list) else part for part in random_state)
-        checkpoint = Checkpoint(
-            params, [*map(float, entries['perplexities'])], entries['idx_to_char'], entries['num_hiddens'],
-            entries['cell'], entries['engine'], entries['settings'], [*map(float, entries['held_out'])], random_state,
-            tuple(entries['symbols']), entries['versions'])
+        parts = {name: entries[name] for name in SAVED}
+        parts.update({name: [*map(float, parts[name])] for name in ['perplexities', 'held_out']})
+        if isinstance(parts['random_state'], list):     # JSON makes lists of tuples
+            parts['random_state'] = tuple(tuple(x) if isinstance(x, list) else x for x in parts['random_state'])
+        parts['symbols'] = tuple(parts['symbols'])
+        params = [mx.nd.array(arrays[name], ctx or mx.cpu(), arrays[name].dtype) for name in parts['symbols']]
+        checkpoint = Checkpoint(params, **parts)
     except KeyError as error:
         refuse(path, f'{error} is missing')
     except (TypeError, ValueError) as error:
@@ -353,38 +265,18 @@ def load_checkpoint(path, ctx=None):
 
 def check_head(path, head, size):
     """Whether a file begins like a checkpoint: the length of its header in eight bytes, and a brace."""
-    if path.suffix in ('.json', '.params'):
-        raise ValueError(f'{_files.shown(path)} looks like one of the two files of a checkpoint of rnn_scratch 0.1, '
-                         'which are not read any more: train the model again, or write with it in version 0.1.')
-    path, length, kind = _files.shown(path), header_length(head), _files.kind_of(head)
-    if size == 0:
-        refuse(path, 'it is empty')
+    suffix, path, length = path.suffix, _files.shown(path), int.from_bytes(head[:8], 'little')
+    if suffix in ('.json', '.params'):      # version 0.1 had two files
+        refuse(path, 'it looks like half a checkpoint of version 0.1', 'train again, or write with that version')
     if head[8:9] != b'{' or length > size - 8:
-        refuse(path, f'it is {kind}' if kind else 'it does not begin like one, or is cut off')
+        refuse(path, f'it is {"empty" if size == 0 else _files.kind_of(head) or "cut off, or does not begin like one"}')
     if length > LARGEST_HEADER:
-        raise ValueError(f'The header of the checkpoint {path} has {length:,} bytes by its own account, and at most '
-                         f'{LARGEST_HEADER:,} are read: give a file that save_checkpoint wrote.')
+        refuse(path, f'its header has {length:,} bytes, and at most {LARGEST_HEADER:,} are read')
 
 
-def check_format(path, found):
-    if found == EXPORTED:
-        raise ValueError(f'{path} was exported for PyTorch, and cannot be read back: give the checkpoint that it was '
-                         'made from.')
-    name, number = FORMAT.rsplit(' ', 1)        # all versions have the same name, and each its number
-    match = re.fullmatch(f'{name} ([0-9]{{1,9}})', found) if isinstance(found, str) else None
-    if match is None:
-        refuse(path, f'its format is {show(found)}, and {FORMAT!r} is read')
-    if found != FORMAT:
-        age, cure = (('a newer', 'install that version') if int(match.group(1)) > int(number) else
-                     ('an older', 'train the model again, or use that version'))
-        raise ValueError(f'{path} has the format {found!r} of {age} version of rnn_scratch, and this version reads '
-                         f'{FORMAT!r}: {cure}.')
-
-
-def refuse(path, reason):
+def refuse(path, reason, cure='give a file that save_checkpoint wrote'):
     reason = ' '.join(str(reason).split())[:200].rstrip('.')
-    raise ValueError(f'{path} is not a checkpoint of rnn_scratch, or it is damaged ({reason}): give a file that '
-                     'save_checkpoint wrote.')
+    raise ValueError(f'{path} is not a checkpoint of rnn_scratch, or it is damaged ({reason}): {cure}.')
 
 
 def is_exported(path):

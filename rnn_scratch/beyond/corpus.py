@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import rnn_scratch as d2l
 
+from .. import _files
 from .evaluation import unigram_perplexity
 from .settings import Settings
 
@@ -15,11 +16,9 @@ PREFIXES = ('分开', '不分开')       # the chapter's
 class Corpus:
     """一次训练的文本：用来训练的部分，和留出的部分。
 
-    The text of a run. `text` is the part to train on, and the vocabulary is that of this part; `held_out` is the end
-    of what was read, '' where nothing is held out. The rest is what `load_data_jay_lyrics` gives for the part to train
-    on. Make one with `Corpus.read`.
+    The text of a run; make one with `Corpus.read`. `text` is the part to train on, and the rest is what
+    `load_data_jay_lyrics` gives for it; `held_out` is the end of what was read, '' where nothing is held out.
     """
-
     path: str
     text: str
     held_out: str
@@ -32,26 +31,18 @@ class Corpus:
     def read(cls, path=None, num_chars=10000, holdout=0.0):
         """读取文本，按 holdout 分成两部分。
 
-        Read a text, as `load_data_jay_lyrics` does (num_chars 0 is all of it), and hold out its end.
-
-        Raises
-        ------
-        OSError, ValueError
-            As for `load_data_jay_lyrics`; or what is held out is too short to predict a character of it.
+        Read a text, as `load_data_jay_lyrics` does (num_chars 0 is all of it), and hold out its end. The errors are
+        the same; and ValueError where what is held out is too short to predict a character of it.
         """
         found = d2l.load_data_jay_lyrics(path, num_chars or None)
         text = ''.join(map(found[2].__getitem__, found[0]))
         length = len(text) - int(len(text) * holdout)
         text, held_out = text[:length], text[length:]
-        if holdout and len(held_out) < 2:
-            raise ValueError(f'--holdout {holdout} holds out {len(held_out)} characters, too few to predict one.')
-        if held_out:
-            found = d2l.load_data_jay_lyrics(path, length)
-        corpus = cls(path, text, held_out, *found)
+        corpus = cls(path, text, held_out, *(d2l.load_data_jay_lyrics(path, length) if held_out else found))
         known = len(corpus.known())
-        if held_out and known < 2:
-            raise ValueError(f'The held-out text has {known} characters that the text to train on has, too, and needs '
-                             'two, one to read and one to predict: give another --holdout.')
+        if holdout and known < 2:
+            raise ValueError(f'--holdout {holdout} holds out {len(held_out)} characters, {known} of them known from '
+                             'the text to train on, and two are needed, one to read and one to predict.')
         return corpus
 
     def known(self):
@@ -75,34 +66,31 @@ class Corpus:
         return PREFIXES if set(''.join(PREFIXES)) <= set(self.text) else (self.text.strip()[:2] or self.text[:1],)
 
     def check_same(self, who, checkpoint):
-        """Refuse a model that was trained on another text."""
+        """Refuse a model that was trained on another text, or numbers its characters in another way."""
         if checkpoint.settings['corpus_sha256'] != self.sha256 or checkpoint.idx_to_char != self.idx_to_char:
-            raise ValueError(f'{who} was trained on another text than {self.path or "the shipped lyrics"}.')
+            raise ValueError(f'{who} was trained on another text than '
+                             f'{_files.shown(self.path or "the shipped lyrics")}.')
 
 
 def default_prefix(idx_to_char):
     """The chapter's where the vocabulary has its characters; else the first letter of the vocabulary."""
-    known = set(PREFIXES[0]) <= set(idx_to_char)
-    return PREFIXES[0] if known else next((char for char in idx_to_char if char.isalpha()), idx_to_char[0])
+    is_known = set(PREFIXES[0]) <= set(idx_to_char)
+    return PREFIXES[0] if is_known else next(filter(str.isalpha, idx_to_char), idx_to_char[0])
 
 
 def trained_text(checkpoint):
     """模型训练用的文本，从当时的地方重新读出来。
 
-    The text that a model of a run was trained on, read from where the run read it.
-
-    Raises
-    ------
-    OSError, ValueError
-        The model is not from a run; the text is not there any more; or it is another one by now.
+    The text that a model was trained on, read from where its run read it. OSError or ValueError where the model is not
+    from a run, or where the text is not there any more, or is another one by now.
     """
     if 'corpus_sha256' not in checkpoint.settings:
         raise ValueError('The model was not saved by python -m rnn_scratch train, so it does not say which text it was '
                          'trained on: leave --copied out.')
     settings = Settings.of('the model', checkpoint)
     if settings.corpus and not os.path.isfile(settings.corpus):
-        raise FileNotFoundError(f'The text that the model was trained on, {settings.corpus}, is not there any more: '
-                                'put it back, or leave --copied out.')
+        raise FileNotFoundError(f'The text that the model was trained on, {_files.shown(settings.corpus)}, is not '
+                                'there any more: put it back, or leave --copied out.')
     corpus = Corpus.read(settings.corpus, settings.num_chars, settings.holdout)
     corpus.check_same('The model', checkpoint)
     return corpus.text

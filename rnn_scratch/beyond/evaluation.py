@@ -143,17 +143,8 @@ def copied(text, corpus, n=5):
     >>> found.share                         # abc, bcd and cde, but not xab and dey
     0.6
 
-    Parameters
-    ----------
-    text, corpus : str
-        What a model wrote, with the prefix or without it; and the text that it was trained on.
-    n : int, optional
-        From how many characters on a run counts.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The text has fewer than n characters, or n is below 1.
+    `text` is what a model wrote, `corpus` the text that it was trained on, and `n` from how many characters on a run
+    counts. TypeError or ValueError: the text has fewer than n characters, or n is below 1.
     """
     _checks.text(text=text, corpus=corpus)
     _checks.whole(1, n=n)

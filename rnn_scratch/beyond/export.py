@@ -1,17 +1,9 @@
 """Beyond the chapter: a model leaves MXNet, for PyTorch or for ONNX Runtime.
 
-    checkpoint = load_checkpoint('songs.safetensors')
     to_pytorch(checkpoint, 'songs-pytorch.safetensors')     # for nn.RNN or nn.LSTM, and nn.Linear
     to_onnx(checkpoint, 'songs.onnx')                       # for ONNX Runtime, and whatever else reads ONNX
 
 docs/leaving-mxnet.md shows how each file is loaded there and writes a song.
-
-| cell | in PyTorch | in ONNX |
-| --- | --- | --- |
-| `rnn` | `nn.RNN` | `RNN` |
-| `relu` | `nn.RNN` with `nonlinearity='relu'` | `RNN` with `Relu` |
-| `gru` | refused: `nn.GRU` computes something else (`cells.gru` says what) | `GRU` with `linear_before_reset=0` |
-| `lstm` | `nn.LSTM` | `LSTM` |
 """
 import importlib.util
 import json
@@ -24,7 +16,7 @@ from .checkpoint import EXPORTED, arrays_of
 from .files import new_file, write_whole
 
 # For each cell: the layer, its gates in the order that it has them, by the book's letters (h and c are the candidates),
-# and what the layer must be told besides.
+# and what the layer must be told besides. PyTorch's GRU is not the book's: `cells.gru` says why.
 PYTORCH = {
     'rnn': ('RNN', 'h', ''),
     'relu': ('RNN', 'h', ", nonlinearity='relu'"),
@@ -44,35 +36,20 @@ def to_pytorch(checkpoint, path):
 
     Write a model for PyTorch: a safetensors file with the weights of a recurrent layer and of a linear one.
 
-        to_pytorch(checkpoint, 'songs-pytorch.safetensors')
-
     The names are those of a module with `self.rnn = nn.RNN(V, h)` (or `nn.LSTM(V, h)`) and `self.linear =
     nn.Linear(h, V)`, so that its `load_state_dict` takes them. The layer reads one-hot vectors. The metadata has, under
     `rnn_scratch` as JSON: `cell`, `num_hiddens`, `idx_to_char` (the vocabulary), and `layer`, what `layer_for` gives.
-
     PyTorch has two biases where the book has one. Only their sum counts, and the second is 0 here.
 
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-    path : str or path
-        Where to, `….safetensors`. Its folder is made if there is none.
-
-    Raises
-    ------
-    ValueError
-        The cell is the GRU, which `nn.GRU` is not, or one of your own; the name does not end in .safetensors; or the
-        arrays hold a number that is not finite.
-    FileExistsError
-        There is a file of that name already.
-    OSError
-        The file cannot be written.
+    The path ends in .safetensors; its folder is made if there is none.
+    Raises ValueError if the cell is the GRU, which `nn.GRU` is not, or one of your own, the path ends otherwise, or the
+    arrays hold a number that is not finite; FileExistsError if there is a file of that name already; OSError if it
+    cannot be written.
     """
     path = new_path(path, '.safetensors')
     if checkpoint.cell == 'gru':
-        raise ValueError("The book's GRU is not the GRU of PyTorch, which would compute something else with these "
-                         'weights: export it to ONNX, which has both, or write its equations as docs/leaving-mxnet.md '
-                         'shows.')
+        raise ValueError("The book's GRU is not the GRU of PyTorch, which computes something else with these weights: "
+                         'export it to ONNX, which has both, or write its equations as docs/leaving-mxnet.md shows.')
     check_known(checkpoint.cell, PYTORCH)
     arrays = arrays_of(checkpoint, path)
     _, gates, _ = PYTORCH[checkpoint.cell]
@@ -100,8 +77,6 @@ def to_onnx(checkpoint, path):
 
     Write a model as an ONNX file, which ONNX Runtime and others compute without the framework it was trained with.
 
-        to_onnx(checkpoint, 'songs.onnx')
-
     | input | shape | output | shape |
     | --- | --- | --- | --- |
     | `X`, int64: indices of characters | (T, n) | `Y`: the scores of the next characters | (T, n, V) |
@@ -111,22 +86,10 @@ def to_onnx(checkpoint, path):
     T and n may differ from call to call. The metadata of the model has, under `rnn_scratch` as JSON: `cell`,
     `num_hiddens` and `idx_to_char` (the vocabulary).
 
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-    path : str or path
-        Where to, `….onnx`. Its folder is made if there is none.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        The package onnx is not installed.
-    ValueError
-        The cell is one of your own; the name does not end in .onnx; or the arrays hold a number that is not finite.
-    FileExistsError
-        There is a file of that name already.
-    OSError
-        The file cannot be written.
+    The path ends in .onnx; its folder is made if there is none.
+    Raises ModuleNotFoundError if the package onnx is not installed; ValueError if the cell is one of your own, the path
+    ends otherwise, or the arrays hold a number that is not finite; FileExistsError if there is a file of that name
+    already; OSError if it cannot be written.
     """
     path = new_path(path, '.onnx')
     check_known(checkpoint.cell, ONNX)
@@ -140,11 +103,10 @@ def to_onnx(checkpoint, path):
 def onnx_model(checkpoint, arrays):
     """计算图：one-hot 向量，循环层，输出层。
 
-    The graph: one-hot vectors, the recurrent layer, the output layer.
-
-    The layer multiplies the one-hot vectors by W, so that W is where readers of ONNX look for it. The other way is to
-    look up rows of W_xh, and an identity matrix for W. With 1,027 characters and 256 hidden units it takes 35 µs a
-    character for the 47 of `rnn`, but as long for `lstm`, and makes that file larger: 10.5 MB for 6.3.
+    The graph: one-hot vectors, the recurrent layer, the output layer. The layer multiplies the one-hot vectors by W, so
+    that W is where readers of ONNX look for it. To look up rows of W_xh, with an identity matrix for W, takes 35 µs a
+    character for the 47 of `rnn` (1,027 characters, 256 hidden units), but as long for `lstm`, and makes that file
+    larger: 10.5 MB for 6.3.
     """
     from onnx import TensorProto, helper, numpy_helper
     vocab_size, num_hiddens = len(checkpoint.idx_to_char), checkpoint.num_hiddens
@@ -199,13 +161,12 @@ def describe(checkpoint, **more):
 def stack(arrays, kind, gates):
     """一层的权重或偏置，一个门接一个门，和两个框架里一样。
 
-    The weights, or the biases, of a layer as both frameworks have them: one gate below the other.
+    The weights, or the biases, of a layer as both frameworks have them: one gate below the other. The book writes
+    X W_xh with W_xh (d, h); they write X Wᵀ with W (h, d).
 
     >>> arrays = {'W_xi': np.array([[1, 2]]), 'W_xf': np.array([[3, 4]])}     # d = 1, h = 2
     >>> stack(arrays, 'W_x', 'fi').tolist()
     [[3], [4], [1], [2]]
-
-    The book writes X W_xh with W_xh (d, h); they write X Wᵀ with W (h, d).
     """
     return np.ascontiguousarray(np.concatenate([arrays[kind + gate].T for gate in gates]))
 

@@ -4,6 +4,7 @@
     write_whole(free_name('plot.png'), content, is_new=True)        # plot-2.png, where there is a plot.png
 """
 import contextlib
+import itertools
 import os
 import uuid
 from pathlib import Path
@@ -14,31 +15,21 @@ from .._files import shown
 def write_whole(path, content, is_new=False):
     """一步写好一个文件：要么是旧的，要么是完整的新的。
 
-    Put bytes into a file in one step: before it, the old file is there, after it, the new one.
+    Put bytes into a file in one step: before it there is the old file (with `is_new`, none), after it the new
+    one. They go to a temporary file in the same folder (`.songs.safetensors-….tmp`), are read back and compared, and
+    then the file gets its name. If the process is killed or the disk is full, the old file stays, at worst beside
+    the temporary one. The folder is made; a symbolic link to a file of the same folder stays one.
 
-    They go to a temporary file in the same folder (`.songs.safetensors-….tmp`), are read back and compared, and then
-    the file gets its name. If the process is killed or the disk is full, the old file stays as it was; at worst the
-    temporary file stays, too.
-
-    Parameters
-    ----------
-    path : str or path
-        Its folder is made if there is none. A symbolic link to a file of the same folder stays one.
-    content : bytes
-    is_new : bool
-        Whether there must be no file of that name yet.
-
-    Raises
-    ------
-    FileExistsError
-        With `is_new`: there is one, or another program has made one in the meantime.
-    OSError
-        The file cannot be written there, or the name is a symbolic link into another folder.
+    Raises FileExistsError if, with `is_new`, there is one, or another program has made one in the meantime; OSError if
+    the file cannot be written there, or the name is a symbolic link into another folder.
     """
-    named = Path(path)
-    if is_new:
-        new_file(named)
-    path = named if is_new else followed(named)
+    path = named = Path(path)
+    new_file(named, is_new)
+    if os.path.islink(named):
+        path = Path(os.path.realpath(named))
+        if path.parent != Path(os.path.realpath(named.parent)):
+            raise OSError(f'{shown(named)} is a link to {shown(path)}, in another folder, so nothing was written: give '
+                          'the path of that file, or remove the link.')
     temporary = path.with_name(f'.{path.name[:50]}-{uuid.uuid4().hex}.tmp')     # a name has 255 bytes at most
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,9 +44,7 @@ def write_whole(path, content, is_new=False):
         else:
             os.replace(temporary, path)     # of an older file with two names (a hard link) the other name keeps it
     except OSError as error:
-        check_folders(named)
-        if is_new:
-            new_file(named)
+        new_file(named, is_new)
         kept = '' if is_new else ', and what was there before is still there'
         raise OSError(f'The file cannot be written to {shown(named)} ({error.strerror or error}){kept}: choose another '
                       'place, or make room there.') from error
@@ -75,8 +64,6 @@ def put_new(temporary, path):
     """Give a complete file its name in one step, unless there is a file of that name: FileExistsError."""
     try:
         os.link(temporary, path)
-    except FileExistsError:
-        raise
     except OSError:     # a disk without hard links, such as a USB stick: take the name first, then the place
         open(path, 'x').close()
         try:
@@ -86,27 +73,12 @@ def put_new(temporary, path):
             raise
 
 
-def followed(path):
-    """The file that is to be written: of a symbolic link its target, which must be in the folder that was named."""
-    if not os.path.islink(path):
-        return path
-    target = Path(os.path.realpath(path))
-    if target.parent != Path(os.path.realpath(path.parent)):
-        raise OSError(f'{shown(path)} is a link to {shown(target)}, in another folder, so nothing was written: give '
-                      'the path of that file, or remove the link.')
-    return target
-
-
-def new_file(path):
-    """Whether a new file can have this name: else FileExistsError or NotADirectoryError."""
+def new_file(path, is_new=True):
+    """Whether a file, by default a new one, can have this name: else FileExistsError or NotADirectoryError."""
     path = Path(path)
-    if os.path.lexists(path):       # a link that leads nowhere takes its name, too
+    if is_new and os.path.lexists(path):        # a link that leads nowhere takes its name, too
         what = 'a folder' if path.is_dir() else 'a file'
         raise FileExistsError(f'There is {what} at {shown(path)} already: choose another name.')
-    check_folders(path)
-
-
-def check_folders(path):
     for folder in path.parents:
         if os.path.lexists(folder) and not folder.is_dir():
             raise NotADirectoryError(f'{shown(path)} cannot be made, because {shown(folder)} is not a folder: choose '
@@ -116,23 +88,9 @@ def check_folders(path):
 def free_name(path):
     """还没有文件占用的名字：原名，或者 name-2、name-3……
 
-    The name itself or, where there is a file of that name, the first free one of name-2, name-3 and so on.
-
-        free_name('training.png')       # training.png, or training-2.png if there is a training.png
-
-    Another program may take the name before you do. Then the file is refused, and nothing is overwritten.
-
-    Parameters
-    ----------
-    path : str or path
-
-    Returns
-    -------
-    path
+    The name itself or, where there is a file of that name, the first free one of name-2, name-3 and so on. Another
+    program may take it before you do: then the file is refused, and nothing is overwritten.
     """
-    path = free = Path(path)
-    number = 2
-    while os.path.lexists(free):
-        free = path.with_name(f'{path.stem}-{number}{path.suffix}')
-        number += 1
-    return free
+    path = Path(path)
+    others = (path.with_name(f'{path.stem}-{number}{path.suffix}') for number in itertools.count(2))
+    return next(name for name in itertools.chain([path], others) if not os.path.lexists(name))

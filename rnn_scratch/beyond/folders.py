@@ -2,6 +2,7 @@
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import stat
 import time
@@ -15,61 +16,52 @@ def new_folder():
     """A folder under runs/ with the time as its name, that no other process has."""
     with writing_into(Path('runs')):
         Path('runs').mkdir(exist_ok=True)
-        name, number = time.strftime('%Y%m%d-%H%M%S'), 1
-        while True:
+        name = time.strftime('%Y%m%d-%H%M%S')
+        for number in itertools.count(1):
             folder = Path('runs', name if number == 1 else f'{name}-{number}')
-            try:
+            with contextlib.suppress(FileExistsError):
                 folder.mkdir()
                 return folder
-            except FileExistsError:
-                number += 1
 
 
 def newest_run(runs='runs'):
     """最近一次存过的文件夹里的模型，最新的在最后。
 
-    The checkpoints of the folder that was last saved to, the newest one last.
-
-    Not the best ones beside them, not what was exported from them, and no link to nothing.
+    The checkpoints of the folder that was last saved to, the newest one last: not the best ones beside them, not what
+    was exported from them, and no link to nothing.
     """
     found = sorted((path.stat().st_mtime_ns, path) for path in Path(runs).glob('*/*.safetensors')
                    if os.path.isfile(path) and not path.stem.endswith('-best') and not is_exported(path))
     if not found:
         raise FileNotFoundError(f'There is no checkpoint under {runs}: name one, or make one with '
                                 'python -m rnn_scratch train.')
-    paths = [path for _, path in found]
-    return [path for path in paths if path.parent == paths[-1].parent]
+    return [path for _, path in found if path.parent == found[-1][1].parent]
 
 
 @contextlib.contextmanager
 def locked(folder):
     """一个文件夹同时只让一个进程训练。
 
-    Keep other processes from training in a folder, which is made if there is none.
+    Keep other processes from training in a folder, which is made if there is none. OSError where one trains there,
+    where nothing can be written, or where `.lock` is something else than a lock.
 
     The lock is the system's, on the file `.lock`, and ends with the process, even after kill -9. The file stays, with
     the number of the process that was the last to have the lock.
-
-    Raises
-    ------
-    OSError
-        Another process trains there; nothing can be written there; or `.lock` is something else than a lock.
     """
     with contextlib.ExitStack() as stack:
         with writing_into(folder):
             folder.mkdir(parents=True, exist_ok=True)
             lock = open_lock(folder / '.lock')
             stack.callback(os.close, lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            number = os.pread(lock, 20, 0).decode()
-            raise OSError(f'Another process ({number or "of unknown number"}) trains in the folder {folder}: wait '
-                          'until it has ended, or choose another folder with --out.') from None
-        except OSError as error:        # some network file systems have no locks
-            warnings.warn(f'The folder {folder} cannot be locked ({error.strerror}): see to it that no other process '
-                          'trains there.', stacklevel=3)
-        with writing_into(folder):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                number = os.pread(lock, 20, 0).decode() or 'of unknown number'
+                raise OSError(f'Another process ({number}) trains in the folder {folder}: wait until it has ended, or '
+                              'choose another folder with --out.') from None
+            except OSError as error:        # some network file systems have no locks
+                warnings.warn(f'The folder {folder} cannot be locked ({error.strerror}): see to it that no other '
+                              'process trains there.', stacklevel=3)
             os.ftruncate(lock, 0)
             os.pwrite(lock, str(os.getpid()).encode(), 0)
         yield
@@ -77,19 +69,17 @@ def locked(folder):
 
 def open_lock(path):
     """The lock file, open: an ordinary file, empty or with a number in it. Nothing else is followed or changed."""
-    refused = FileExistsError(f'{path} is no lock of a training run, but a link, a folder, a pipe or a file of your '
-                              'own: move it to another place, or choose another folder with --out.')
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)     # a pipe would wait
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):         # a link, a folder, a socket
-            raise refused from None
-        raise
-    status = os.fstat(lock)
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or os.pread(lock, 20, 0).strip(b'0123456789'):
+        status = os.fstat(lock)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and not os.pread(lock, 20, 0).strip(b'0123456789'):
+            return lock
         os.close(lock)
-        raise refused
-    return lock
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):     # a link, a folder, a socket
+            raise
+    raise FileExistsError(f'{path} is no lock of a training run, but a link, a folder, a pipe or a file of your own: '
+                          'move it to another place, or choose another folder with --out.')
 
 
 @contextlib.contextmanager

@@ -182,29 +182,17 @@ def there_and_back(T, n, h, q):
 def gradients(X, Y, state, params):
     """一个小批量的正向和反向传播。
 
-    One mini-batch, there and back.
-
-    Parameters
-    ----------
-    X, Y : NDArrays (n, T)
-        The indices of the characters, and of those that follow them.
-    state, params
-        As for `d2l.rnn`, but that W_xh must have a gradient attached, which changes. No gradient goes to the state.
+    One mini-batch, there and back. X and Y, NDArrays (n, T), have the indices of the characters, and of those that
+    follow them; `state` and `params`, with gradients attached, are as for `d2l.rnn`. No gradient goes to the state.
 
     Returns
     -------
     loss : NDArray (1,)
-        L, the sum of the T n cross-entropies. It is infinite where the probability of a label is too small for 32
-        bits (below 1e-38, a cross-entropy above 87); `losses` is exact there too.
-    state : tuple of one NDArray (n, h)
-        H after the last step.
-    gradients : list of five NDArrays
-        Those of L, each in the shape of its parameter. The first is `W_xh.grad` itself, which the next call overwrites.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The mini-batch, the state and the parameters do not fit together, or W_xh has no gradient.
+        L, the sum of the T n cross-entropies in nats. It is infinite where the probability of a label is too small for
+        32 bits (below 1e-38, a cross-entropy above 87); `losses` is exact there too.
+    state, gradients : tuple of one NDArray (n, h), list of five NDArrays
+        H after the last step; and those of L, each in the shape of its parameter. The first gradient is `W_xh.grad`
+        itself, which the next call overwrites. TypeError or ValueError: what is given does not fit together.
     """
     _checks.gradients(params)
     check_mini_batch(X, Y, state, params, params[0].shape[0])
@@ -278,17 +266,9 @@ def losses(rnn, X, Y, state, params, vocab_size):
     """一些文本里每个字符的交叉熵，只做正向。
 
     How well each character of some texts is predicted: the way there of `gradients`, without the way back. It has the
-    same arguments, with `d2l.rnn` before them and vocab_size, which is only compared, after them.
-
-    Returns
-    -------
-    losses, state : NDArray (T n,), tuple of one NDArray (n, h)
-        The cross-entropies in nats, time first; and H after the last step.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Another cell, or what does not fit together.
+    same arguments, with `d2l.rnn` before them and vocab_size, which is only compared, after them. It returns the
+    cross-entropies in nats, NDArray (T n,), time first; and the state after the last step. Its errors are those of
+    `gradients`, and ValueError for another cell.
     """
     check_cell(rnn)
     check_mini_batch(X, Y, state, params, vocab_size)

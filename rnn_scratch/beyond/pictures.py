@@ -1,10 +1,7 @@
 """Beyond the chapter: every picture that the package draws.
 
-    checkpoint = load_checkpoint('songs.safetensors')
-    plot_training([('songs', checkpoint)], 'training.png')      # perplexity by epoch
-    plot_hidden_units(checkpoint, 'hidden.pdf', text='分开')     # what the hidden units do while the model reads
-
-The ending of the name chooses the kind of the picture. A file that is there already is never overwritten.
+The ending of the name chooses the kind of the picture: .png, .pdf, .svg. The folder is made. A file that is there
+already is never overwritten.
 """
 import io
 import math
@@ -45,28 +42,12 @@ def plot_training(checkpoints, path):
         plot_training([('random', one), ('consecutive', other)], free_name('training.png'))
 
     A curve for each run, and a broken one for its held-out text. The baselines are a uniform guess, and (where the run
-    measured it) a guess by how frequent each character is.
+    measured it) a guess by how frequent each character is. `checkpoints` is a list of (name, Checkpoint); the name is
+    shown where the kind of sampling does not tell the runs apart.
 
-    Parameters
-    ----------
-    checkpoints : list of (name, Checkpoint)
-        The name is shown where the kind of sampling does not tell the runs apart.
-    path : str or path
-        Where the picture goes, whole or not at all. The ending chooses the kind: .png, .pdf, .svg. The folder is made.
-
-    Raises
-    ------
-    ValueError
-        The ending is not one that matplotlib can write, or the list is empty.
-    FileExistsError
-        There is a file of that name already. `free_name` finds a name that is free.
-    OSError
-        The picture cannot be written there.
-
-    Warns
-    -----
-    UserWarning
-        No font on this machine has the characters of the names: the runs are numbered instead.
+    Raises ValueError if the ending is not one that matplotlib can write, or the list is empty; FileExistsError if there
+    is a file of that name (`free_name` finds a free one); OSError if it cannot be written, whole or not at all. Warns
+    if no font on this machine has the characters of the names: the runs are numbered instead.
     """
     path = new_picture(path)
     if not isinstance(checkpoints, (list, tuple)) or not all(
@@ -84,37 +65,17 @@ def plot_hidden_units(checkpoint, path, text=None, num_units=40):
 
     Draw what the hidden units do while the model reads a line: a heat map of H.
 
-        plot_hidden_units(checkpoint, 'hidden.png')
         plot_hidden_units(checkpoint, 'hidden.pdf', text='分开', num_units=20)
 
     A row for each unit, a column for each character: what the unit is after the model has read the character, from -1
-    (blue) to 1 (red). A space is shown as ␣.
+    (blue) to 1 (red). A space is shown as ␣. `text` is the line to read, of 1 to 300 characters, by default 分开 and
+    the 30 that the model writes after it. Of the units those are shown that change most along the line, `num_units` of
+    them: 1 to 300, or to 100 for the longest line.
 
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-    path : str or path
-        Where the picture goes, whole or not at all. The ending chooses the kind: .png, .pdf, .svg. The folder is made.
-    text : str, optional
-        The line to read, of 1 to 300 characters. If not given: 分开 and the 30 characters that the model writes
-        after it.
-    num_units : int
-        How many units to show: those that change most along the line. 1 to 300, or to 100 for the longest line.
-
-    Raises
-    ------
-    ValueError
-        The ending is not one that matplotlib can write; the line is too long or has a character that the model does
-        not know; or num_units is out of bounds.
-    FileExistsError
-        There is a file of that name already. `free_name` finds a name that is free.
-    OSError
-        The picture cannot be written there.
-
-    Warns
-    -----
-    UserWarning
-        No font on this machine has all the characters: their indices in the vocabulary are shown instead.
+    Raises ValueError if the ending is not one that matplotlib can write, the line is too long or has a character that
+    the model does not know, or num_units is out of bounds; FileExistsError if there is a file of that name (`free_name`
+    finds a free one); OSError if it cannot be written, whole or not at all. Warns if no font on this machine has all
+    the characters: their indices in the vocabulary are shown instead.
     """
     path = new_picture(path)
     if not isinstance(checkpoint, Checkpoint):
@@ -164,17 +125,15 @@ def training_figure(checkpoints):
         axes.axhline(perplexity, label=label, color=GREY, linestyle=':')
         ends.append((label, perplexity, GREY))
     for label, perplexities, style in curves:
-        # A single epoch is no line: mark it.
-        marker = 'o' if len(perplexities) == 1 else ''
-        axes.plot(range(1, len(perplexities) + 1), perplexities, label=label, marker=marker, clip_on=False,
-                  **style)
+        marker = 'o' if len(perplexities) == 1 else ''      # a single epoch is no line
+        axes.plot(range(1, len(perplexities) + 1), perplexities, label=label, marker=marker, clip_on=False, **style)
         ends.append((label, perplexities[-1] if perplexities else math.nan, style['color']))
     label_ends(axes, ends, font)
     return fig
 
 
 def name_runs(checkpoints):
-    """A label for each (name, Checkpoint): its sampling, with the name where that does not tell them apart."""
+    """Its sampling, with the name where that does not tell the runs apart."""
     kinds = []
     for name, checkpoint in checkpoints:
         sampling = checkpoint.settings.get('sampling')
@@ -220,8 +179,7 @@ def line_for(checkpoint, text=None):
                          'give another line.')
     unknown = sorted(set(line) - set(checkpoint.idx_to_char))
     if unknown:
-        raise ValueError(f'The vocabulary of the model does not have {", ".join(map(repr, unknown))}: give a line of '
-                         'other characters.')
+        raise ValueError(f'The vocabulary does not have {", ".join(map(repr, unknown))}: give another line.')
     return checkpoint.predict(PREFIX, NUM_CHARS) if text is None else text
 
 
@@ -248,17 +206,7 @@ def choose_units(hiddens, num_units):
     [3, 0, 1]
 
     The first is the one that changes most. Then comes, again and again, the nearest of those that are left. So units
-    that switch at the same characters form visible blocks.
-
-    Parameters
-    ----------
-    hiddens : array (T, h)
-    num_units : int
-        1 or more; if it is more than h, all h are chosen.
-
-    Returns
-    -------
-    list of int
+    that switch at the same characters form visible blocks. hiddens: array (T, h); num_units: 1 or more, or h if less.
     """
     left = np.argsort(-hiddens.var(axis=0), kind='stable')[:num_units].tolist()
     chosen = [left.pop(0)]
@@ -300,19 +248,8 @@ def hidden_units_figure(checkpoint, text, num_units):
 def readable(text, labels, instead, what):
     """图上的文字，和一种全部写得出来的字体；没有这种字体时，用别的代替。
 
-    The labels, with a font that has all their characters; where there is none, what stands in their place.
-
-    Parameters
-    ----------
-    text : str
-        All labels together.
-    labels, instead : list of str
-    what : str
-        What the second list is, for the warning.
-
-    Returns
-    -------
-    list of str, FontProperties
+    The labels, with a font that has all their characters, which are in `text`; where there is none, the labels of
+    `instead`, and a warning that says `what` they are.
     """
     font = find_font(text)
     if font is None:

@@ -4,9 +4,6 @@
     run = Run(settings, Corpus.read(), Plan(epochs=50), 'songs/random.safetensors')
     run.prepare()
     run.train()
-
-A part of the text may be held out, there are checkpoints, a progress bar and an early stop; and whatever ends it, the
-last whole epoch is saved.
 """
 import contextlib
 import math
@@ -33,7 +30,8 @@ from .stop import StopSignals
 
 def check_run(settings, corpus, plan, workers=None):
     """Refuse, before anything is made, settings, a text and a plan that do not go together, or too large a model."""
-    plan.check_with(settings)
+    if plan.patience and not settings.holdout:
+        raise ValueError('--patience looks at held-out text: train with --holdout, for instance --holdout 0.1.')
     needed, there_is = training_bytes(settings, corpus, workers), memory_bytes()
     if needed > there_is:       # the system may end the process, or another one
         raise ValueError(f'To train {settings.hidden} hidden units with {corpus.vocab_size} characters takes at least '
@@ -58,7 +56,6 @@ def memory_bytes():
 
 
 def num_parameters(settings, corpus):
-    """How many numbers the parameters are."""
     sizes = corpus.vocab_size, settings.hidden, corpus.vocab_size
     return sum(math.prod(shape_of(symbol, *sizes)) for symbol in CELLS[settings.cell].symbols)
 
@@ -76,24 +73,12 @@ def training_bytes(settings, corpus, workers=None):
 class Run:
     """一次训练，从开始到存档。
 
-    One training run. `last` is the checkpoint of the last whole epoch, `best` that of the best one, None before it;
-    `saved` is the last one that is in the file. All attributes are for reading only.
+    A training run, whose last epoch goes to `path` (`….safetensors`), and the best one to `…-best.safetensors`.
 
-    Parameters
-    ----------
-    settings, corpus, plan : Settings, Corpus, Plan
-    path : str or path
-        Where the last epoch goes, `….safetensors`; the best one goes to `…-best.safetensors`.
-    last, best : Checkpoint, optional
-        Of a run that goes on (see `resume`).
-    train_epoch, writes, workers : function, bool, int, optional
-        Where several workers train together: what is called for an epoch, with the arguments of the engine's own;
-        whether this one saves and prints; and how many of them this machine has.
-
-    Raises
-    ------
-    OSError, ValueError
-        The settings do not fit the text: found here, before any work.
+    `last` is the checkpoint of the last whole epoch, `best` that of the best one, None before it; `saved` is the last
+    one that is in the file. All attributes are for reading only. Where several workers train together, `train_epoch`
+    is called for an epoch, with the arguments of the engine's own; `writes` says whether this one saves and prints, and
+    `workers` how many of them this machine has. OSError or ValueError where settings, text and plan do not go together.
     """
 
     def __init__(self, settings, corpus, plan, path, *, last=None, best=None, train_epoch=None, writes=True,
@@ -114,12 +99,8 @@ class Run:
         """接着训练一个存档。
 
         The run that a checkpoint, read from `path`, is from. `settings` are `Settings.of(path, saved)`, but for the
-        engine and where the corpus is; `others` as for `Run`.
-
-        Raises
-        ------
-        ValueError
-            There is nothing to train any more; the corpus is another one; or the best model is not of this run.
+        engine and where the corpus is; `others` as for `Run`. ValueError where there is nothing to train any more, the
+        corpus is another one, or the best model is not of this run.
         """
         if saved.random_state is None:
             raise ValueError(f'{path} does not say where the shuffling of its run stood, so that it cannot go on: it '
@@ -158,11 +139,8 @@ class Run:
     def prepare(self):
         """Find out now, while there is nothing to lose, whether the files can be written.
 
-        Raises
-        ------
-        OSError, ValueError
-            There is no room for them in the folder; of a new run, a file is in the way; of a resumed one, the file has
-            changed since it was read.
+        OSError or ValueError where there is no room for them; of a new run, a file is in the way; of a resumed one, the
+        file has changed since it was read.
         """
         if self.last is None:
             for path in self.path, best_of(self.path):
@@ -173,8 +151,7 @@ class Run:
             if now.perplexities != self.saved.perplexities:
                 raise ValueError(f'{self.path} was saved by another process in this moment, with {now.epoch} epochs in '
                                  f'place of {self.saved.epoch}: run the command again.')
-        # The best model, the last one, and the new one that takes the place of either.
-        num_files = 3 if self.last is None else 1
+        num_files = 3 if self.last is None else 1       # best, last, and the new one that takes the place of either
         size = 4 * num_parameters(self.settings, self.corpus) + 100_000
         try:
             with contextlib.ExitStack() as files:
@@ -190,14 +167,8 @@ class Run:
     def train(self):
         """Train up to plan.epochs, or until there is a reason to stop early; save, whatever ends it.
 
-        Raises
-        ------
-        KeyboardInterrupt
-            Ctrl-C or another signal to stop; the last whole epoch is saved.
-        OSError
-            A file cannot be written, or standard output; where only that, the last whole epoch is saved.
-        FloatingPointError
-            The parameters have grown beyond all bounds; the last whole epoch is saved.
+        KeyboardInterrupt where Ctrl-C or another signal to stop comes, OSError where a file or standard output cannot
+        be written, FloatingPointError where the parameters have grown beyond all bounds.
         """
         settings, plan, vocab_size = self.settings, self.plan, self.corpus.vocab_size
         random.seed(settings.seed)          # shuffles the mini-batches of random sampling
@@ -230,20 +201,18 @@ class Run:
     def train_one_epoch(self, params):
         """The chapter's epoch and its printed lines; then `last` and `best` are this one."""
         settings, plan, corpus, cell = self.settings, self.plan, self.corpus, CELLS[self.settings.cell]
+        model = cell.rnn, params, cell.init_rnn_state, settings.hidden, corpus.vocab_size, self.ctx
         began = time.time()
-        perplexity = self.train_epoch(
-            cell.rnn, params, cell.init_rnn_state, settings.hidden, corpus.vocab_size, self.ctx, corpus.indices,
-            settings.sampling == 'random', settings.num_steps, settings.lr, settings.theta, settings.batch_size)
+        perplexity = self.train_epoch(*model, corpus.indices, settings.sampling == 'random', settings.num_steps,
+                                      settings.lr, settings.theta, settings.batch_size)
         seconds = time.time() - began
         _checks.finite('A parameter', *[param.asnumpy() for param in params])
-        before, found, held_out = self.last, None, []
-        perplexities = [*(before.perplexities if before else []), perplexity]
+        perplexities, held_out = map(list, (self.last.perplexities, self.last.held_out) if self.last else ([], []))
+        perplexities.append(perplexity)
         if corpus.held_out:
-            found = evaluation.evaluate(
-                corpus.held_out, cell.rnn, params, cell.init_rnn_state, settings.hidden, corpus.vocab_size, self.ctx,
-                corpus.idx_to_char, corpus.char_to_idx,
-                losses=(fused if settings.engine == 'fused' else evaluation).losses)
-            held_out = [*(before.held_out if before else []), found.perplexity]
+            found = evaluation.evaluate(corpus.held_out, *model, corpus.idx_to_char, corpus.char_to_idx,
+                                        losses=(fused if settings.engine == 'fused' else evaluation).losses)
+            held_out.append(found.perplexity)
         last = Checkpoint([param.copy() for param in params], perplexities, corpus.idx_to_char, settings.hidden,
                           settings.cell, settings.engine, self.facts, held_out, random.getstate())
         measured = held_out or perplexities
@@ -252,7 +221,7 @@ class Run:
             tqdm.write(f'epoch {last.epoch}, perplexity {perplexity:f}, time {seconds:.2f} sec')
             for prefix in self.prefixes:
                 tqdm.write(f' - {last.predict(prefix, plan.pred_len)}')
-            if found:
+            if corpus.held_out:
                 tqdm.write(f'held out: perplexity {found.perplexity:f} over {found.num_predicted} characters, '
                            f'{sum(found.unknown.values())} more are not in the vocabulary')
 
@@ -274,7 +243,6 @@ class Run:
                 self.saved = self.last
 
     def outcome(self):
-        """What is saved where, in a line or two."""
         lines = f'saved to {self.path}: epoch {self.last.epoch}, perplexity {self.last.perplexities[-1]:f}'
         if self.best.held_out:
             lines += (f'\nthe lowest perplexity on held-out text, {self.best.held_out[-1]:f}, was at epoch '
@@ -284,14 +252,12 @@ class Run:
     def how_to_go_on(self):
         """The command that resumes: the settings are in the checkpoint, the plan is not."""
         command = ['python', '-m', 'rnn_scratch', 'train', '--resume', str(self.path)]
-        plan = vars(self.plan).copy()
-        prefixes = plan.pop('prefix')
-        for name, value in [('workers', self.workers), *plan.items(), *(('prefix', prefix) for prefix in prefixes)]:
-            if value is not None:
-                command += [f'--{name.replace("_", "-")}', str(value)]
+        for name, value in {'workers': self.workers, **vars(self.plan)}.items():
+            for each in value if name == 'prefix' else [value]:
+                if each is not None:
+                    command += [f'--{name.replace("_", "-")}', str(each)]
         return shlex.join(command)
 
 
 def best_of(path):
-    """Where the best epoch of a run goes, beside the last one."""
     return path.with_name(f'{path.stem}-best.safetensors')

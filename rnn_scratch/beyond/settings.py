@@ -6,9 +6,10 @@
 One that exists is right. The flags of the command line are made from these fields (`cli/flags.py`), and what a
 checkpoint says comes in here, too.
 """
+import math
 from dataclasses import dataclass, field, fields
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 
 from .. import _checks
 from .cells import CELLS
@@ -17,30 +18,21 @@ SAMPLINGS = {'random': '随机采样', 'consecutive': '相邻采样'}
 ENGINES = ('fused', 'tutorial')
 LONGEST_SONG = 10_000       # characters of a song that is kept until it is whole
 
-
 # What a setting must be. A rule is called with a name and its value, and raises a sentence or does nothing.
+any_whole = partial(_checks.must_be, Integral, 'a whole number', lambda x: not isinstance(x, bool))
+largest_norm = partial(_checks.must_be, (Real, type(None)), 'above 0 and finite',
+                       lambda x: x is None or 0 < x < math.inf)
+texts = partial(_checks.must_be, (list, tuple), 'a list of texts', lambda items: all(isinstance(i, str) for i in items),
+                'put the texts in brackets, each in quotes')
+a_part = partial(_checks.number, 'from 0 to less than 1', lambda x: 0 <= x < 1)
+
 
 def whole(*bounds):
     return partial(_checks.whole, *bounds)
 
 
-def or_none(rule):
-    def optional(**values):
-        rule(**{name: value for name, value in values.items() if value is not None})
-    return optional
-
-
-def one_of(*choices):
-    def choice(**values):
-        for name, value in values.items():
-            if not isinstance(value, str) or value not in choices:
-                raise ValueError(f'{name} must be one of {", ".join(choices)}, not {_checks.show(value)}.')
-    return choice
-
-
-any_whole = partial(_checks.number, 'a whole number', lambda x: isinstance(x, Integral) and not isinstance(x, bool))
-a_part = partial(_checks.number, 'from 0 to less than 1', lambda x: 0 <= x < 1)
-largest_norm = or_none(_checks.above_zero)
+def one_of(choices):
+    return partial(_checks.must_be, str, f'one of {", ".join(choices)}', choices.__contains__)
 
 
 def path_name(**values):
@@ -54,25 +46,18 @@ def path_name(**values):
                              'set PYTHONUTF8=1.') from None
 
 
-def texts(**values):
-    for name, items in values.items():
-        if not isinstance(items, (list, tuple)):
-            raise TypeError(f'{name} must be a list of texts, not {_checks.show(items)}: put the texts in brackets.')
-        for text in items:
-            _checks.text(**{name: text})
-
-
 def setting(default, rule, help):
     return field(default=default, metadata={'rule': rule, 'help': help})
 
 
 class Checked:
-    """Each value obeys the rule of its field, and is of the field's own type: 100 becomes 100.0 where that is float."""
+    """Each value obeys the rule of its field, or is the default None, and has the field's type: 100 becomes 100.0."""
 
     def __post_init__(self):
         for this in fields(self):
             value = vars(self)[this.name]
-            this.metadata['rule'](**{this.name: value})
+            if value is not None or this.default is not None:
+                this.metadata['rule'](**{this.name: value})
             if value is not None:
                 object.__setattr__(self, this.name, this.type(value))       # the class is frozen
 
@@ -82,16 +67,11 @@ class Settings(Checked):
     """训练一个模型用的设置。存在的就是对的。
 
     What a model is trained with. When a run goes on these stay, but for `engine`, and the place of the corpus.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A value is not what it must be, or two do not go together. The message names it.
+    TypeError or ValueError names a value that is not what it must be, or two that do not go together.
     """
-
-    sampling: str = setting('random', one_of(*SAMPLINGS), 'how mini-batches are cut from the text: at random places '
+    sampling: str = setting('random', one_of(SAMPLINGS), 'how mini-batches are cut from the text: at random places '
                             '(随机采样), or one after the other (相邻采样) (default: both, in turn)')
-    corpus: str = setting(None, or_none(path_name), 'a text in UTF-8, or a zip archive with one in it (default: the '
+    corpus: str = setting(None, path_name, 'a text in UTF-8, or a zip archive with one in it (default: the '
                           'lyrics that come with the package)')
     num_chars: int = setting(10000, whole(0), 'how many characters of the corpus to read; 0 for all')
     holdout: float = setting(0.0, a_part, 'the fraction of them, at the end, that is kept from training and measured '
@@ -102,9 +82,8 @@ class Settings(Checked):
     lr: float = setting(1e2, _checks.learning_rate, 'learning rate')
     theta: float = setting(1e-2, largest_norm, 'θ, the largest norm of the gradient; none for no clipping')
     seed: int = setting(0, any_whole, 'on one machine the same seed gives the same digits')
-    cell: str = setting('rnn', one_of(*CELLS), "the chapter's cell, a GRU, an LSTM, or the chapter's with ReLU for "
-                        'tanh')
-    engine: str = setting('fused', one_of(*ENGINES), "the chapter's cell on fast operators, or any cell on the "
+    cell: str = setting('rnn', one_of(CELLS), "the chapter's cell, a GRU, an LSTM, or the chapter's with ReLU for tanh")
+    engine: str = setting('fused', one_of(ENGINES), "the chapter's cell on fast operators, or any cell on the "
                           "chapter's (default: fused for rnn, tutorial for the others)")
 
     def __post_init__(self):
@@ -122,30 +101,23 @@ class Settings(Checked):
             if name not in saved:
                 raise ValueError(f'{path} was not saved by python -m rnn_scratch train: its settings have no {name}.')
         try:
-            settings = cls(**{name: saved[name] for name in names})
+            found = cls(**{name: saved[name] for name in names})
+            if found.hidden != checkpoint.num_hiddens:
+                raise ValueError(f'hidden is {found.hidden}, but the model has {checkpoint.num_hiddens} hidden units.')
+            return found
         except (TypeError, ValueError) as error:
             raise ValueError(f'The settings of {path} are wrong: {error}') from error
-        if settings.hidden != checkpoint.num_hiddens:
-            raise ValueError(f'The settings of {path} are wrong: hidden is {settings.hidden}, but the model has '
-                             f'{checkpoint.num_hiddens} hidden units.')
-        return settings
 
 
 @dataclass(frozen=True)
 class Plan(Checked):
     """How long to train, what is shown, and how often it is saved."""
-
     epochs: int = setting(250, whole(1), 'how often to read the whole text')
-    stop_at: float = setting(None, or_none(_checks.above_zero), 'stop when an epoch reaches it')
-    patience: int = setting(None, or_none(whole(1)), 'stop when the held-out perplexity has not fallen for so many '
+    stop_at: float = setting(None, _checks.above_zero, 'stop when an epoch reaches it')
+    patience: int = setting(None, whole(1), 'stop when the held-out perplexity has not fallen for so many '
                             'epochs; needs --holdout')
     pred_period: int = setting(50, whole(1), 'print after every so many epochs')
     pred_len: int = setting(50, whole(0, LONGEST_SONG), 'how many characters to write after a prefix')
     prefix: tuple = setting((), texts, 'how a song begins; may be given several times (default: 分开 and 不分开, or '
                             'how the text begins where it does not have these)')
     save_every: int = setting(50, whole(1), 'save after every so many epochs, besides at the end')
-
-    def check_with(self, settings):
-        """Refuse a plan that asks for what these settings do not give."""
-        if self.patience and not settings.holdout:
-            raise ValueError('--patience looks at held-out text: train with --holdout, for instance --holdout 0.1.')

@@ -12,32 +12,24 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, si
 class StopSignals:
     """让训练停下的信号（`STOP_SIGNALS`）：记下第一个，抛出 KeyboardInterrupt。
 
-    The signals that ask to stop raise KeyboardInterrupt, and `number` is the first one that came.
-
-    While a file is written they wait, and `check` finds them afterwards. Where `once` is true, no signal after the
-    first raises anything: it must not disturb the last save.
+    The signals that ask to stop raise KeyboardInterrupt, and `number` is the first one that came. While a file is
+    written they wait, and `check` finds them afterwards. Where `once` is true, no signal after the first raises
+    anything: it must not disturb the last save.
     """
-
     def __init__(self, once=True):
         self.number, self.once, self.waiting = None, once, False
 
     def receive(self, number, frame):
-        is_first, self.number = self.number is None, self.number or number
-        if not self.waiting and (is_first or not self.once):
-            raise KeyboardInterrupt
-
-    def receive_again(self, number, frame):
-        if not self.waiting:
+        is_due = number == signal.SIGALRM or self.number is None or not self.once       # SIGALRM: see `swallowed`
+        self.number = self.number or number
+        if is_due and not self.waiting:
             raise KeyboardInterrupt
 
     def swallowed(self, unraisable):
-        """Python calls this where it cannot raise an exception, as in `__del__`: raise it a moment later.
-
-        After a signal, other exceptions there are those of arrays that it left half made.
-        """
+        """Python calls this where it cannot raise an exception, as in `__del__`: raise it a moment later."""
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
             signal.setitimer(signal.ITIMER_REAL, 0.01)
-        elif self.number is None:
+        elif self.number is None:       # after a signal it is of an array that was left half made
             sys.__unraisablehook__(unraisable)
 
     def check(self):
@@ -63,10 +55,8 @@ def stop_signals(stop):
     if threading.current_thread() is not threading.main_thread():       # Python gives signals to that one only
         yield
         return
-    handlers = {number: stop.receive for number in STOP_SIGNALS
-                if signal.getsignal(number) not in (signal.SIG_IGN, None)}
-    handlers[signal.SIGALRM] = stop.receive_again
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    received = [number for number in STOP_SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    before = {number: signal.signal(number, stop.receive) for number in [*received, signal.SIGALRM]}
     hook, sys.unraisablehook = sys.unraisablehook, stop.swallowed
     try:
         yield

@@ -14,12 +14,19 @@ class Parser(argparse.ArgumentParser):
         (file or sys.stdout).write(self.format_help())
 
 
+def add_command(commands, run, help, description=None, **others):
+    """A command with the name of the function that runs it."""
+    parser = commands.add_parser(run.__name__, help=help, description=description or f'{help[0].upper()}{help[1:]}.',
+                                 **others)
+    parser.set_defaults(run=run)
+    return parser
+
+
 def add_setting(parser, kind, name, read=None, **others):
     """把 `Settings` 或 `Plan` 的一项变成一个命令行参数。
 
-    A flag for a field of `Settings` or `Plan`, which has its default, its type, its rule and its help.
-
-    Only what is given is in the arguments (see `given`): the defaults stay where they are.
+    A flag for a field of `Settings` or `Plan`, which has its default, its type, its rule and its help. Only what is
+    given is in the arguments (see `given`): the defaults stay where they are.
     """
     setting, = [setting for setting in fields(kind) if setting.name == name]
     default, help = setting.default, setting.metadata['help']
@@ -40,43 +47,34 @@ def add(parser, name, read, rule, **others):
             found = read(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f'{text!r} is not a {"whole " if read is int else ""}number') from None
-        try:
-            rule(**{name: found})
-        except (TypeError, ValueError) as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+        check(rule, **{name: found})
         return found
     parser.add_argument(f'--{name.replace("_", "-")}', **{'type': value, **others})
 
 
-def number_or_none(text):
-    return None if text == 'none' else float(text)
+def check(rule, **values):
+    try:
+        rule(**values)
+    except (TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def song(text):
     """What was typed in UTF-8, also where the language settings of the terminal say something else."""
     try:
         text.encode()
-        return text
     except UnicodeEncodeError:
-        pass
-    try:
-        return os.fsencode(text).decode('utf-8')
-    except UnicodeDecodeError:
-        raise argparse.ArgumentTypeError(f'{text!a} is not a text in UTF-8') from None
+        try:
+            return os.fsencode(text).decode('utf-8')
+        except UnicodeDecodeError:
+            raise argparse.ArgumentTypeError(f'{text!a} is not a text in UTF-8') from None
+    return text
 
 
 def path(text):
     """The name of a file or folder to write to."""
-    try:
-        path_name(path=text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    check(path_name, path=text)
     return Path(text)
-
-
-def whole_path(text):
-    """From the root on, so that the run can be resumed from another folder."""
-    return str(path(text).resolve())
 
 
 def add_model(parser):

@@ -4,28 +4,27 @@ from pathlib import Path
 
 import rnn_scratch as d2l
 
+from .. import _checks
 from ..beyond.settings import whole
 from . import flags
 from .write import beginning, load
 
 
 def add_trace(commands):
-    parser = commands.add_parser(
-        'trace', help='walk through a prediction, one character at a time',
-        description='Walk through predict_rnn, one character at a time, with a model that has learnt nothing yet.',
+    parser = flags.add_command(
+        commands, trace, 'walk through a prediction, one character at a time',
+        'Walk through predict_rnn, one character at a time, with a model that has learnt nothing yet.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.set_defaults(run=trace)
     parser.add_argument('--prefix', type=flags.song, default='分开', help='the given beginning')
     flags.add(parser, 'num_chars', int, whole(0, 1000), default=10, help='how many characters to predict after it')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same parameters')
 
 
 def add_plot(commands):
-    parser = commands.add_parser(
-        'plot', help='draw perplexity by epoch or, with --hidden, what the hidden units do',
-        description='Draw the perplexity of each epoch of one or more runs or, with --hidden, what the hidden units of '
-                    'a model do while it reads a line.')
-    parser.set_defaults(run=plot)
+    parser = flags.add_command(
+        commands, plot, 'draw perplexity by epoch or, with --hidden, what the hidden units do',
+        'Draw the perplexity of each epoch of one or more runs or, with --hidden, what the hidden units of a model do '
+        'while it reads a line.')
     parser.add_argument('models', nargs='*', type=Path, metavar='MODEL',
                         help='the .safetensors files (default: those of the newest folder under runs/)')
     parser.add_argument('-o', '--output', type=flags.path, metavar='PICTURE',
@@ -39,10 +38,8 @@ def add_plot(commands):
 
 
 def add_show(commands):
-    parser = commands.add_parser('show', help='say what is in a file: sizes, settings, perplexities',
-                                 description='Say what is in the file of a model: sizes, settings, perplexities.')
-    parser.set_defaults(run=show)
-    flags.add_model(parser)
+    flags.add_model(flags.add_command(commands, show, 'say what is in a file: sizes, settings, perplexities',
+                                      'Say what is in the file of a model: sizes, settings, perplexities.'))
 
 
 def trace(args):
@@ -52,8 +49,7 @@ def trace(args):
     from ..predict import greedy
     mx_random.seed(args.seed)
     _, char_to_idx, idx_to_char, vocab_size = d2l.load_data_jay_lyrics()
-    num_hiddens, ctx, prefix = 256, d2l.try_gpu(), args.prefix
-    text = ''
+    num_hiddens, ctx, prefix, text = 256, d2l.try_gpu(), args.prefix, ''
 
     def watched_rnn(inputs, state, params):
         nonlocal text
@@ -62,10 +58,8 @@ def trace(args):
         index = int(X.argmax(axis=1).asscalar())
         text += idx_to_char[index]
         outputs, state = d2l.rnn(inputs, state, params)
-        if t + 1 < len(prefix):
-            following, origin = prefix[t + 1], 'given'
-        else:
-            following, origin = idx_to_char[int(greedy(outputs[0]).asscalar())], 'predicted'
+        following, origin = (prefix[t + 1], 'given') if t + 1 < len(prefix) else (
+            idx_to_char[int(greedy(outputs[0]).asscalar())], 'predicted')
         print(f't={t:<3} in {text[t]!r} = {index:<4}  one-hot {X.shape}  '
               f'next {following!r} {origin:<9}  {text + following}')
         return outputs, state
@@ -86,9 +80,7 @@ def plot(args):
     if args.hidden:
         output = args.output or pictures.free_name(Path('hidden.png'))
         checkpoint = load_checkpoint(paths[-1])
-        text = args.text
-        if text is None:
-            text = checkpoint.predict(beginning(checkpoint), pictures.NUM_CHARS)
+        text = checkpoint.predict(beginning(checkpoint), pictures.NUM_CHARS) if args.text is None else args.text
         pictures.plot_hidden_units(checkpoint, output, text, args.units or 40)
     else:
         names = [path.stem for path in paths]
@@ -100,20 +92,21 @@ def plot(args):
 
 
 def show(args):
-    """A line for each thing that a person wants to know."""
+    """A line for each thing that a person wants to know. Settings and versions may be whatever the file says."""
+    def printable(value):
+        return value if isinstance(value, str) and value.isprintable() and len(value) <= 200 else _checks.show(value)
+
     checkpoint = load(args.model)
     sizes = ', '.join(f'{symbol} {param.shape}' for symbol, param in zip(checkpoint.symbols, checkpoint.params))
-    numbers = sum(param.size for param in checkpoint.params)
     rows = [('cell', f'{checkpoint.cell}, {checkpoint.num_hiddens} hidden units'),
-            ('arrays', f'{sizes}: {numbers:,} numbers'),
+            ('arrays', f'{sizes}: {sum(param.size for param in checkpoint.params):,} numbers'),
             ('vocabulary', f'{len(checkpoint.idx_to_char):,} characters')]
     for name, perplexities in [('perplexity', checkpoint.perplexities), ('held out', checkpoint.held_out)]:
         if perplexities:
-            lowest = min(perplexities)
-            rows.append((name, f'{perplexities[-1]:f} at epoch {len(perplexities)}; lowest {lowest:f} at epoch '
-                               f'{perplexities.index(lowest) + 1}'))
+            rows.append((name, f'{perplexities[-1]:f} at epoch {len(perplexities)}; lowest {min(perplexities):f} at '
+                               f'epoch {perplexities.index(min(perplexities)) + 1}'))
     settings = {**checkpoint.settings, 'engine': checkpoint.engine}
-    rows += sorted((name, value) for name, value in settings.items() if name != 'cell')      # that is the first row
-    rows.append(('saved with', ', '.join(f'{name} {version}' for name, version in checkpoint.versions.items())))
+    rows += sorted((printable(name), printable(value)) for name, value in settings.items() if name != 'cell')
+    rows.append(('saved with', ', '.join(' '.join(map(printable, pair)) for pair in checkpoint.versions.items())))
     for name, value in rows:
         print(f'{name:<20}{value}')

@@ -43,8 +43,7 @@ def run(parse_arguments):
 def open_streams():
     """A stream that is closed becomes an empty one, and a character that the terminal does not know is shown as ?."""
     sys.stdin = sys.stdin or open(os.devnull)
-    sys.stdout = sys.stdout or open(os.devnull, 'w')
-    sys.stderr = sys.stderr or open(os.devnull, 'w')
+    sys.stdout, sys.stderr = sys.stdout or open(os.devnull, 'w'), sys.stderr or open(os.devnull, 'w')
     for stream in [sys.stdin, sys.stdout]:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='replace')
@@ -68,15 +67,14 @@ def lost_output():
     """What keeps standard output from being written, or None. From then on it goes nowhere: Python tries once more."""
     try:
         sys.stdout.flush()
-        return None
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return error
 
 
-def say(text):
+def say(text, streams=()):
     """To the user, who is at standard error where standard output is closed or full; or has gone."""
-    for stream in [sys.stdout, sys.stderr]:
+    for stream in streams or [sys.stdout, sys.stderr]:
         with contextlib.suppress(OSError):
             print(text, file=stream, flush=True)
             return
@@ -84,8 +82,7 @@ def say(text):
 
 def note(text):
     """On standard error, for a reader; if there is none, nothing is lost."""
-    with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+    say(text, [sys.stderr])
 
 
 def ignore_signals():

@@ -7,33 +7,26 @@ from .write import load
 
 
 def add_export(commands):
-    parser = commands.add_parser(
-        'export', help='write a model as a file for PyTorch or for ONNX Runtime',
-        description='Write a model as a file for PyTorch or for ONNX Runtime.',
+    parser = flags.add_command(
+        commands, export, 'write a model as a file for PyTorch or for ONNX Runtime',
         epilog='docs/leaving-mxnet.md shows how such a file is loaded there and writes a song.')
-    parser.set_defaults(run=export)
     flags.add_model(parser)
     parser.add_argument('--to', choices=['pytorch', 'onnx'], required=True, help='what the file is for')
-    parser.add_argument('--out', type=Path, required=True, metavar='FILE',
-                        help='where it goes: a new file, whose name ends in .safetensors for PyTorch, in .onnx for '
-                             'ONNX')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='where it goes: a new file, whose name '
+                        'ends in .safetensors for PyTorch, in .onnx for ONNX')
 
 
 def add_download(commands):
-    parser = commands.add_parser(
-        'download', help="fetch the book's own lyrics",
-        description="Fetch the book's own lyrics into MXNet's data folder and print the path to pass on to --corpus. "
-                    'The lyrics belong to their owners.')
-    parser.set_defaults(run=download)
+    parser = flags.add_command(
+        commands, download, "fetch the book's own lyrics", "Fetch the book's own lyrics into MXNet's data folder and "
+        'print the path to pass on to --corpus. The lyrics belong to their owners.')
     parser.add_argument('--url', help='another address of the same archive')
 
 
 def add_doctor(commands):
-    parser = commands.add_parser(
-        'doctor', help='say what this machine has, what is wrong, and how to mend it',
-        description='Say what this machine has, what is wrong with it, and the command that mends it: also what a '
-                    'question to others should contain.')
-    parser.set_defaults(run=doctor)
+    flags.add_command(
+        commands, doctor, 'say what this machine has, what is wrong, and how to mend it', 'Say what this machine has, '
+        'what is wrong with it, and the command that mends it: also what a question to others should contain.')
 
 
 def export(args):

@@ -1,8 +1,8 @@
 """python -m rnn_scratch train: new runs or one that goes on, in one process or in several."""
-import contextlib
 import json
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,18 +18,18 @@ from .shell import say
 
 
 def add_train(commands):
-    parser = commands.add_parser(
-        'train', help='train a model, with the settings of the chapter unless told otherwise',
-        description='Train a model to write song lyrics, with the settings of the chapter unless told otherwise.',
+    parser = flags.add_command(
+        commands, train, 'train a model, with the settings of the chapter unless told otherwise',
+        'Train a model to write song lyrics, with the settings of the chapter unless told otherwise.',
         epilog='After every pred-period epochs it prints the perplexity of the epoch, its time, and a song for each '
                'prefix. Each run leaves its model, the model of its best epoch, and a picture. Ctrl-C saves, too.')
-    parser.set_defaults(run=train)
     what = parser.add_argument_group('what is trained, and with what')
     flags.add_setting(what, Settings, 'sampling', type=str, choices=[*SAMPLINGS, 'both'])
-    flags.add_setting(what, Settings, 'corpus', type=flags.whole_path, metavar='PATH')
+    # From the root on, so that the run can be resumed from another folder
+    flags.add_setting(what, Settings, 'corpus', read=lambda text: str(Path(text).resolve()), metavar='PATH')
     for name in ['num_chars', 'holdout', 'hidden', 'num_steps', 'batch_size', 'lr']:
         flags.add_setting(what, Settings, name)
-    flags.add_setting(what, Settings, 'theta', read=flags.number_or_none)
+    flags.add_setting(what, Settings, 'theta', read=lambda text: None if text == 'none' else float(text))
     flags.add_setting(what, Settings, 'seed')
     flags.add_setting(what, Settings, 'cell', choices=list(CELLS))
     flags.add_setting(what, Settings, 'engine', choices=list(ENGINES))
@@ -56,21 +56,22 @@ def add_train(commands):
 def train(args):
     """One run for each sampling, or the one that is resumed, in a folder that no other process trains in."""
     from ..beyond.folders import locked
-    team = team_of(args)
+    role, team = os.environ.get('DMLC_ROLE'), None      # is this process one of a team of workers?
+    if role is not None:
+        from ..beyond.parallel import agree, worker
+        if args.workers not in (None, int(os.environ['DMLC_NUM_WORKER'])):
+            raise ValueError(f'DMLC_ROLE is set ({role}), so this process is one of {os.environ["DMLC_NUM_WORKER"]} '
+                             f'workers, and not of {args.workers}: leave --workers out, or unset DMLC_ROLE.')
+        team = worker()
     runs = make_runs(args, team)
     folder, writes = runs[0].path.parent, runs[0].writes
     if args.workers and not team:
         from ..beyond.launch import launch
         del runs        # from here on this process only watches
         sys.exit(launch([*args.argv, *([] if args.resume else ['--out', str(folder)])], args.workers))
-    with contextlib.ExitStack() as stack:
-        if team:
-            from ..beyond.parallel import agree
-            agree(team, 'settings', b''.join(map(what_decides, runs)), runs[0].ctx)
-        if writes:
-            stack.enter_context(locked(folder))
-        if team:
-            stack.enter_context(team.training(runs))
+    if team:
+        agree(team, 'settings', b''.join(map(what_decides, runs)), runs[0].ctx)
+    with locked(folder) if writes else nullcontext(), team.training(runs) if team else nullcontext():
         if writes:
             train_all(runs)
         else:           # another worker prints and saves
@@ -78,45 +79,31 @@ def train(args):
                 run.train()
 
 
-def team_of(args):
-    """The team of workers that this process is one of, where the variable DMLC_ROLE says so; None in one process."""
-    role = os.environ.get('DMLC_ROLE')
-    if role is None:
-        return None
-    from ..beyond.member import NUMBER
-    from ..beyond.parallel import worker
-    if args.workers and NUMBER not in os.environ:       # `launch` has not set it
-        raise ValueError(f'DMLC_ROLE is set ({role}), so that this process is one of several, but --workers starts all '
-                         'of them by itself: unset the one, or leave the other out.')
-    return worker()
-
-
 def make_runs(args, team):
     """The flags become settings, a text, a plan and runs, which are checked before anything is made or trained."""
+    from ..beyond import fused
     from ..beyond.corpus import Corpus
     from ..beyond.folders import new_folder
     from ..beyond.run import Run, check_run
     plan = Plan(**flags.given(args, Plan))
     saved, all_settings = resumed(args) if args.resume else (None, new_settings(args))
-    first, count = all_settings[0], team.count if team else args.workers
+    first, writes = all_settings[0], not team or team.number == 0
     corpus = Corpus.read(first.corpus, first.num_chars, first.holdout)      # one text for all of them
     if team:        # four bytes a character, and a part of an array is no copy; a list has eight, and its parts are
         corpus = replace(corpus, indices=np.array(corpus.indices, dtype='int32'))
-    for settings in all_settings:
+    for settings in all_settings:       # they differ in their sampling only
         check_run(settings, corpus, plan, args.workers)
-        if count:
-            from ..beyond.parallel import divisible
-            divisible(settings.batch_size, count)
-    writes, runs = not team or team.number == 0, []
-    if not args.resume:
-        folder = args.out or (new_folder() if writes else Path('runs'))
-    for settings in all_settings:
-        others = {'train_epoch': epoch_of(settings, team) if team else None, 'writes': writes, 'workers': args.workers}
-        if args.resume:
-            runs.append(Run.resume(args.resume, saved, settings, corpus, plan, **others))
-        else:
-            runs.append(Run(settings, corpus, plan, folder / f'{settings.sampling}.safetensors', **others))
-    return runs
+    if team or args.workers:
+        from ..beyond.parallel import data_parallel, divisible
+        divisible(first.batch_size, team.count if team else args.workers)
+    others = {'writes': writes, 'workers': args.workers}
+    if team:
+        others['train_epoch'] = data_parallel(fused if first.engine == 'fused' else d2l, team)
+    if args.resume:
+        return [Run.resume(args.resume, saved, first, corpus, plan, **others)]
+    folder = args.out or (new_folder() if writes else Path('runs'))
+    return [Run(settings, corpus, plan, folder / f'{settings.sampling}.safetensors', **others)
+            for settings in all_settings]
 
 
 def new_settings(args):
@@ -139,25 +126,16 @@ def resumed(args):
     saved = load_checkpoint(args.resume, d2l.try_gpu())
     settings = Settings.of(args.resume, saved)
     given = flags.given(args, Settings)
-    changed = {name: given.pop(name) for name in ['engine', 'corpus'] if name in given}     # the text may have moved
     differences = [f'{name} is {vars(settings)[name]!r} there and {value!r} here' for name, value in given.items()
-                   if vars(settings)[name] != value]
+                   if vars(settings)[name] != value and name not in ('engine', 'corpus')]   # the text may have moved
     if differences:
         raise ValueError(f'{args.resume} does not fit: {"; ".join(differences)}.')
-    return saved, [replace(settings, **changed)]
-
-
-def epoch_of(settings, team):
-    """`train_epoch` for one worker of a team."""
-    from ..beyond import fused
-    from ..beyond.parallel import data_parallel
-    return data_parallel(fused if settings.engine == 'fused' else d2l, team)
+    return saved, [replace(settings, **given)]
 
 
 def what_decides(run):
     """All that the steps of a run, and their number, depend on, as bytes. It must be the same on all workers."""
-    facts = {**run.facts, 'cell': run.settings.cell, 'engine': run.settings.engine}
-    del facts['corpus']         # where the text is may differ; its hash is there, too
+    facts = {**vars(run.settings), **run.facts, 'corpus': None}     # where the text is may differ; its hash is there
     models = [model for model in run.last_and_best if model]
     entries = [facts, run.plan.epochs, run.plan.stop_at, run.plan.patience,
                [[model.perplexities, model.held_out] for model in models]]
@@ -174,9 +152,9 @@ def train_all(runs):
         print(f'(the text does not have the characters of {" and ".join(PREFIXES)}: songs begin as it does, with '
               f'{runs[0].prefixes[0]!r}; --prefix takes another beginning)')
     for number, run in enumerate(runs):
-        sampling, cell, engine = run.settings.sampling, run.settings.cell, run.settings.engine
-        print(f'{sampling} sampling ({SAMPLINGS[sampling]}), {engine} engine'
-              + ('' if cell == 'rnn' else f', {cell} cell'))
+        sampling, cell = run.settings.sampling, run.settings.cell
+        print(f'{sampling} sampling ({SAMPLINGS[sampling]}), {run.settings.engine} engine'
+              + (f', {cell} cell' if cell != 'rnn' else ''))
         with stop_signals(run.stop):
             try:
                 run.train()

@@ -1,4 +1,5 @@
 """python -m rnn_scratch write: a song as it is found, several beside each other, and what of them is copied."""
+import contextlib
 import itertools
 import math
 import sys
@@ -15,20 +16,17 @@ COLUMN = 26     # cells of the terminal; a Chinese character takes two
 
 
 def add_write(commands):
-    parser = commands.add_parser('write', help='let a model write a song',
-                                 description='Let a model write a song.',
-                                 epilog='Name the model before --temperature, which takes all that follows.')
-    parser.set_defaults(run=write)
+    parser = flags.add_command(commands, write, 'let a model write a song',
+                               epilog='Name the model before --temperature, which takes all that follows.')
     flags.add_model(parser)
     parser.add_argument('--prefix', type=flags.song, help='how the song begins (default: 分开, or a character that the '
                                                     'model knows where it does not know these)')
     flags.add(parser, 'num_chars', int, whole(0, _checks.LONGEST_TEXT), default=200,
               help='how many characters to write after it (default: 200)')
-    zero_or_above = partial(_checks.number, '0 or above', lambda x: 0 <= x < math.inf)
-    flags.add(parser, 'temperature', float, zero_or_above, nargs='+', default=[0.8],
-              help="how bold to be: 0 is greedy, 1 the model's own distribution; several stand side by side "
-                   '(default: 0.8)')
-    # Of these three the sampler itself knows the bounds.
+    flags.add(parser, 'temperature', float, partial(_checks.number, '0 or above', lambda x: 0 <= x < math.inf),
+              nargs='+', default=[0.8], help="how bold to be: 0 is greedy, 1 the model's own distribution; several "
+                                             'stand side by side (default: 0.8)')
+    # The sampler itself knows the bounds of these.
     flags.add(parser, 'top_k', int, sampler, help='pick among the k most probable characters only')
     flags.add(parser, 'top_p', float, sampler,
               help='pick among the most probable characters that reach this probability together')
@@ -50,16 +48,14 @@ def write(args):
     if not args.interactive:
         write_song(checkpoint, beginning(checkpoint) if args.prefix is None else args.prefix, args, corpus)
         return
-    while True:
-        try:
+    with contextlib.suppress(EOFError):
+        while True:
             prefix = input('prefix> ')
-        except EOFError:
-            print()
-            return
-        try:
-            write_song(checkpoint, prefix, args, corpus)
-        except ValueError as error:
-            print(error)
+            try:
+                write_song(checkpoint, prefix, args, corpus)
+            except ValueError as error:
+                print(error)
+    print()
 
 
 def beginning(checkpoint):
@@ -83,10 +79,7 @@ def load(path):
 
 
 def write_song(checkpoint, prefix, args, corpus):
-    """Print a song as it is written or, at several temperatures, the songs beside each other.
-
-    With --copied a song is printed when it is whole, and then how much of it stands in the corpus.
-    """
+    """Print a song as it is written; several songs, or with --copied, when they are whole."""
     from ..beyond.evaluation import copied
     from ..predict import greedy
     picks = [greedy if t == 0 else sampler(t, args.top_k, args.top_p, args.seed) for t in args.temperature]
@@ -120,30 +113,29 @@ def print_while_writing(checkpoint, prefix, num_chars, pick):
 
 def in_colour(song, runs):
     """The lines of a song for a terminal, with what is in a run in red."""
-    red = {i for start, end in runs for i in range(start, end)}
-    text = ''
+    red, text = {i for start, end in runs for i in range(start, end)}, ''
     for is_red, group in itertools.groupby(range(len(song)), red.__contains__):
-        part = ''.join(lines(song[i]) for i in group)
+        part = lines(''.join(song[i] for i in group))
         text += f'\033[31m{part}\033[0m' if is_red else part
     return text
 
 
 def lines(song):
-    """A line for each space: the corpus has them for its line breaks, and for pauses within a line."""
-    return song.replace(' ', '\n')
+    """A line for each space, which the corpus has for breaks and pauses; what else a terminal obeys is escaped."""
+    obeyed = {char for char in song if unicodedata.category(char) == 'Cc'} - {'\n', '\t'}
+    return ''.join(repr(char)[1:-1] if char in obeyed else char for char in song.replace(' ', '\n'))
 
 
 def wrap(song):
     """Lines that fit a column with two cells to spare."""
     for line in song.split('\n'):
-        if not line:
-            yield line
-        while line:
-            fits = len(line)
-            while width(line[:fits]) > COLUMN - 2:
-                fits -= 1
-            yield line[:fits]
-            line = line[fits:]
+        row = ''
+        for char in line:
+            if width(row + char) > COLUMN - 2:
+                yield row
+                row = ''
+            row += char
+        yield row
 
 
 def width(text):
