@@ -139,10 +139,7 @@ class Store:
 
 
 def worker():
-    """这个进程所在的一组 worker；DMLC_ROLE 不是 worker 时是 None。
-
-    The team of this process where DMLC_ROLE says that it is a worker, once all others are there, too; else None.
-    """
+    """The team of this process where DMLC_ROLE says that it is a worker, once all others are there, too; else None."""
     return Processes() if os.environ.get('DMLC_ROLE') == 'worker' else None
 
 

@@ -1,9 +1,7 @@
 """Beyond the chapter: one training run, with all that `python -m rnn_scratch train` puts around an epoch.
 
-    settings = Settings(hidden=128)
-    run = Run(settings, Corpus.read(), Plan(epochs=50), 'songs/random.safetensors')
-    run.prepare()
-    run.train()
+A part of the text may be held out, there are checkpoints, a progress bar and an early stop; and whatever ends it, the
+last whole epoch is saved.
 """
 import contextlib
 import math
