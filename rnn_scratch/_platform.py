@@ -207,12 +207,9 @@ def is_our_start():
     """Whether this is `python -m rnn_scratch` before its first line, and no other program that imports us."""
     if sys.argv[:1] != ['-m']:      # what Python calls a program while it looks for the module that it is to run
         return False
-    if sys.version_info >= (3, 10):
-        typed = sys.orig_argv       # such as python -I -m rnn_scratch train; sys.argv is -m train
-    else:
-        number, texts = ctypes.c_int(), ctypes.POINTER(ctypes.c_wchar_p)()
-        ctypes.pythonapi.Py_GetArgcArgv(ctypes.byref(number), ctypes.byref(texts))
-        typed = texts[:number.value]
+    number, texts = ctypes.c_int(), ctypes.POINTER(ctypes.c_wchar_p)()
+    ctypes.pythonapi.Py_GetArgcArgv(ctypes.byref(number), ctypes.byref(texts))      # sys.orig_argv, from 3.10 on
+    typed = texts[:number.value]    # such as python -I -m rnn_scratch train; sys.argv is -m train
     module = typed[-len(sys.argv)]      # it may be written in one with -m and other flags: -Imrnn_scratch
     return re.fullmatch(r'(-\w*m)?rnn_scratch(\.__main__)?', module) is not None
 

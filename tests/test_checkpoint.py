@@ -1,6 +1,5 @@
 """A model is one file: saved whole or not at all, read by others, checked."""
 import dataclasses
-import gzip
 import json
 import math
 import os
@@ -9,7 +8,7 @@ import stat
 import struct
 import subprocess
 import sys
-import time
+import timeit
 from pathlib import Path
 
 import rnn_scratch as d2l
@@ -38,28 +37,39 @@ def path(tmp_path):
     return tmp_path / 'folder' / 'songs.safetensors'
 
 
-def test_what_is_saved_is_loaded(checkpoint, path):
+@pytest.fixture
+def saved(checkpoint, path):
     save_checkpoint(path, checkpoint)
-    loaded = load_checkpoint(path)
+    return path
+
+
+def refused(path, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        load_checkpoint(path)
+    return str(caught.value)
+
+
+def test_what_is_saved_is_loaded(checkpoint, saved):
+    loaded = load_checkpoint(saved)
     for ours, theirs in zip(loaded.params, checkpoint.params):
-        assert ours.dtype == theirs.dtype
+        assert ours.dtype == theirs.dtype and ours.grad is not None
         np.testing.assert_array_equal(ours.asnumpy(), theirs.asnumpy())
-        assert ours.grad is not None
     for field in dataclasses.fields(Checkpoint):
         if field.name not in ('params', 'versions'):
             assert getattr(loaded, field.name) == getattr(checkpoint, field.name), field.name
     assert set(loaded.versions) == {'python', 'mxnet', 'numpy', 'rnn_scratch'}
     assert repr(loaded) == ('Checkpoint(rnn, 3 hidden units, 4 characters, '
                             'Trained(5 arrays of 40 numbers, 2 epochs, last perplexity inf))')
+    assert loaded == loaded and loaded != checkpoint, 'arrays have no truth value: the same object only is equal'
+    content = saved.read_bytes()
+    save_checkpoint(saved, loaded)
+    assert saved.read_bytes() == content
 
 
-def test_other_programs_can_read_it(checkpoint, path):
+def test_other_programs_can_read_it(checkpoint, saved):
     """With NumPy's reader of the format, and with nothing but Python: a length, JSON, then the bytes of the arrays."""
-    save_checkpoint(path, checkpoint)
-    arrays = safetensors.numpy.load_file(path)
-    assert sorted(arrays) == ['W_hh', 'W_hq', 'W_xh', 'b_h', 'b_q']
-    np.testing.assert_array_equal(arrays['W_hh'], checkpoint.params[1].asnumpy())
-    content = path.read_bytes()
+    np.testing.assert_array_equal(safetensors.numpy.load_file(saved)['W_hh'], checkpoint.params[1].asnumpy())
+    content = saved.read_bytes()
     length, = struct.unpack('<Q', content[:8])
     header = json.loads(content[8:8 + length])
     start, end = header['W_hh']['data_offsets']
@@ -84,8 +94,10 @@ def test_the_model_writes(checkpoint, path):
 
 
 def test_a_copy_and_a_renamed_file_are_whole_models(checkpoint, path):
-    """What lost a model when it was two files: training on after a copy, and training anew after a renaming."""
+    """And no other file is touched. Two files lost a model: training on after a copy, and anew after a renaming."""
     save_checkpoint(path, checkpoint)
+    temporary = path.with_name('.songs.safetensors-0.tmp')
+    temporary.write_text('mine')
     copy, renamed = path.with_name('backup.safetensors'), path.with_name('first.safetensors')
     copy.write_bytes(path.read_bytes())
     checkpoint.params[0][:] = 1
@@ -95,24 +107,7 @@ def test_a_copy_and_a_renamed_file_are_whole_models(checkpoint, path):
     checkpoint.perplexities.append(4.0)
     save_checkpoint(path, checkpoint)
     assert [load_checkpoint(file).epoch for file in [copy, renamed, path]] == [2, 3, 4]
-
-
-def test_no_other_file_is_touched(checkpoint, path):
-    path.parent.mkdir()
-    others = {name: name.encode() for name in ['songs.params', '.songs.safetensors-0.tmp', 'songs-best.safetensors']}
-    for name, content in others.items():
-        (path.parent / name).write_bytes(content)
-    for _ in range(2):
-        save_checkpoint(path, checkpoint)
-    path_content = path.read_bytes()
-    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == {**others, path.name: path_content}
-
-
-def test_the_same_model_gives_the_same_bytes(checkpoint, path):
-    save_checkpoint(path, checkpoint)
-    first = path.read_bytes()
-    save_checkpoint(path, load_checkpoint(path))
-    assert path.read_bytes() == first
+    assert temporary.read_text() == 'mine' and len(os.listdir(path.parent)) == 4
 
 
 def test_a_file_of_version_0_2_is_loaded():
@@ -128,13 +123,18 @@ def test_a_file_of_version_0_2_is_loaded():
         np.testing.assert_array_equal(param.asnumpy(), i + np.arange(math.prod(shape)).reshape(shape) / 8)
 
 
-def test_a_link_within_the_folder_stays_one(checkpoint, path):
+def test_a_link_within_the_folder_stays_one(checkpoint, path, tmp_path):
     path.parent.mkdir()
     link = path.with_name('link.safetensors')
     link.symlink_to(path.name)
     for _ in range(2):      # at first it leads nowhere
         save_checkpoint(link, checkpoint)
         assert link.is_symlink() and load_checkpoint(path).epoch == 2
+    before = path.read_bytes()
+    os.link(path, tmp_path / 'other name')      # a hard link keeps the old bytes
+    checkpoint.perplexities.append(1.5)
+    save_checkpoint(link, checkpoint)
+    assert (tmp_path / 'other name').read_bytes() == before and load_checkpoint(path).epoch == 3
 
 
 def test_a_link_out_of_the_folder_is_refused(checkpoint, path, tmp_path):
@@ -153,59 +153,38 @@ def test_a_link_out_of_the_folder_is_refused(checkpoint, path, tmp_path):
     assert load_checkpoint(path).epoch == 2
 
 
-def test_another_name_of_the_old_file_keeps_the_old_bytes(checkpoint, path, tmp_path):
-    path.parent.mkdir()
-    path.write_text('mine')
-    os.link(path, tmp_path / 'other name')
-    save_checkpoint(path, checkpoint)
-    assert (tmp_path / 'other name').read_text() == 'mine' and load_checkpoint(path).epoch == 2
-
-
 def test_a_disk_that_cannot_sync_a_folder_is_no_error(checkpoint, path, monkeypatch):
     """FUSE, CIFS and 9p may refuse it; the file is in its place by then."""
-    original = os.fsync
-
-    def refuse(file):
-        if stat.S_ISDIR(os.fstat(file).st_mode):
-            raise OSError(22, 'Invalid argument')
-        return original(file)
-
-    open_files = len(os.listdir('/proc/self/fd'))
-    monkeypatch.setattr(files.os, 'fsync', refuse)
+    fsync, open_files = os.fsync, len(os.listdir('/proc/self/fd'))
+    monkeypatch.setattr(files.os, 'fsync', lambda file: fail() if stat.S_ISDIR(os.fstat(file).st_mode) else fsync(file))
     save_checkpoint(path, checkpoint)
     assert load_checkpoint(path).epoch == 2 and os.listdir(path.parent) == [path.name]
     assert len(os.listdir('/proc/self/fd')) == open_files
 
 
-def test_a_name_may_be_as_long_as_the_disk_allows(checkpoint, path):
-    """The name of the temporary file is no longer than that."""
+def test_names(checkpoint, path):
+    """One may be as long as the disk allows: the name of the temporary file is no longer than that."""
     long = path.with_name('歌' * 81 + '.safetensors')       # 255 bytes
     save_checkpoint(long, checkpoint)
     assert load_checkpoint(long).epoch == 2
+    with pytest.raises(NotADirectoryError, match='b.safetensors cannot be made, because .* is not a folder: '):
+        save_checkpoint(long / 'b.safetensors', checkpoint)
     with pytest.raises(OSError, match=r'cannot be written to .* \(File name too long\)'):
         save_checkpoint(path.with_name('歌' * 82 + '.safetensors'), checkpoint)
+    with pytest.raises(ValueError, match='ends in .safetensors'):
+        save_checkpoint(path.with_suffix('.txt'), checkpoint)
     assert os.listdir(path.parent) == [long.name]
-
-
-def test_a_file_is_no_folder(checkpoint, tmp_path):
-    (tmp_path / 'file').write_text('mine')
-    with pytest.raises(NotADirectoryError, match='songs.safetensors cannot be made, because .*file is not a folder: '):
-        save_checkpoint(tmp_path / 'file/songs.safetensors', checkpoint)
 
 
 def fail(*arguments):
     raise OSError(28, 'No space left on device')
 
 
-@pytest.mark.parametrize('breakage', ['fsync', 'other bytes', 'replace', 'JSON', 'not finite'])
-def test_a_failed_save_leaves_the_old_one(checkpoint, path, monkeypatch, breakage):
-    save_checkpoint(path, checkpoint)
-    before = path.read_bytes()
+@pytest.mark.parametrize('breakage', ['fsync', 'other bytes', 'replace', 'not finite'])
+def test_a_failed_save_leaves_the_old_one(checkpoint, saved, monkeypatch, breakage):
+    before = saved.read_bytes()
     message = 'what was there before is still there'
-    if breakage == 'JSON':
-        checkpoint.settings['corpus'] = object()
-        message = "settings of the checkpoint .*'corpus': <object.* JSON cannot write"
-    elif breakage == 'not finite':
+    if breakage == 'not finite':
         checkpoint.params[3][1, 2] = math.nan
         message = 'W_hq holds numbers that are not finite'
     elif breakage == 'other bytes':
@@ -213,12 +192,12 @@ def test_a_failed_save_leaves_the_old_one(checkpoint, path, monkeypatch, breakag
     else:
         monkeypatch.setattr(files.os, breakage, fail)
     with pytest.raises((ValueError, OSError), match=message):
-        save_checkpoint(path, checkpoint)
+        save_checkpoint(saved, checkpoint)
     monkeypatch.undo()
-    assert path.read_bytes() == before and os.listdir(path.parent) == [path.name]
+    assert saved.read_bytes() == before and os.listdir(saved.parent) == [saved.name]
 
 
-def test_two_processes_that_save_to_one_path(checkpoint, path):
+def test_two_processes_that_save_to_one_path(checkpoint, saved):
     """One of the two models is there in the end, whole, and at every moment before."""
     program = '''if True:
         import sys
@@ -231,20 +210,17 @@ def test_two_processes_that_save_to_one_path(checkpoint, path):
             found = load_checkpoint(sys.argv[1])
             assert (found.params[0] == found.perplexities[-1]).min().asscalar(), 'of one model only'
     '''
-    save_checkpoint(path, checkpoint)
-    processes = [subprocess.Popen([sys.executable, '-c', program, path, number], stderr=subprocess.PIPE)
+    processes = [subprocess.Popen([sys.executable, '-c', program, saved, number], stderr=subprocess.PIPE)
                  for number in '23']
     assert [process.communicate()[1] + bytes([process.returncode]) for process in processes] == [b'\0', b'\0']
-    assert load_checkpoint(path).epoch > 2
-    assert os.listdir(path.parent) == [path.name]
+    assert load_checkpoint(saved).epoch > 2 and os.listdir(saved.parent) == [saved.name]
 
 
 def test_a_cell_of_one_s_own(path):
     params = [mx.nd.ones((2, 3)), mx.nd.zeros(3, dtype='float64')]
     save_checkpoint(path, Checkpoint(params, [2.0], ['a', 'b'], 3, 'mine', symbols=('W', 'b')))
     loaded = load_checkpoint(path)
-    assert loaded.symbols == ('W', 'b') and loaded.params[0].shape == (2, 3)
-    assert loaded.params[1].dtype == np.float64
+    assert (loaded.symbols, loaded.params[0].shape, loaded.params[1].dtype) == (('W', 'b'), (2, 3), np.float64)
     with pytest.raises(ValueError, match="cell 'mine'"):
         loaded.model()
     with pytest.raises(ValueError, match=r"symbols must be \['W'\] for the cell 'mine', not \('W', 'W'\)"):
@@ -266,40 +242,30 @@ STATE = 'random_state must be None or what random.getstate.. gives, not '
 WRONG = [
     ('cell', None, 'cell must be a short text, not None'),
     ('cell', 'a\nb', r"cell must be a short text, not 'a\\nb'"),
-    ('cell', 'x' * 1000, "cell must be a short text, not 'xxx"),
     ('cell', 'gru', r"engine must be one of \['tutorial'\] for the cell 'gru', not 'fused'"),
     ('engine', 'fast', r"engine must be one of \['tutorial', 'fused'\] for .* 'rnn', not 'fast'"),
-    ('engine', ['fused'], 'engine must be one of'),
-    ('num_hiddens', 3.0, 'num_hiddens must be a whole number, 1 or more, not 3.0'),
-    ('num_hiddens', 0, 'num_hiddens must be a whole number, 1 or more, not 0'),
     ('num_hiddens', 10 ** 20, 'num_hiddens must be a whole number, at most 2147483647, not 1000'),
     ('num_hiddens', 5, r'W_xh must be float32, .*, of shape \(4, 5\) for 4 characters and 5 hidden units, not'),
     ('settings', ['lr'], 'settings must be a dictionary, not '),
-    ('versions', '1.9.1', "versions must be a dictionary, not '1.9.1'"),
     ('perplexities', [9.5, 5.5, -5], r'perplexities\[2\] must be a number of 1 or more, not -5'),
-    ('held_out', [0.5], r'held_out\[0\] must be a number of 1 or more, not 0.5'),
     ('held_out', [1.5] * 3, r'held_out must be no longer than perplexities, not \[1.5, 1.5, 1.5\]'),
     ('idx_to_char', 'abcd', "idx_to_char must be a list, not 'abcd'"),
     ('idx_to_char', ['a', 'b', 'cd', 'e'], r"idx_to_char\[2\] must be a single character, not 'cd'"),
-    ('idx_to_char', ['a', 'b', '', 'e'], r"idx_to_char\[2\] must be a single character, not ''"),
     ('idx_to_char', ['a', 'b', 5, 'e'], r'idx_to_char\[2\] must be a single character, not 5'),
     ('idx_to_char', ['a', 'b', '\ud800', 'e'], r"idx_to_char\[2\] must be .*, not '\\ud800'"),
     ('idx_to_char', ['a', 'b', 'c', 'c'], 'idx_to_char must be different characters, not'),
     ('idx_to_char', ['a', 'b', 'c'], r'W_xh must be .* \(3, 3\) for 3 characters and 3 hidden'),
     ('idx_to_char', [], r'W_xh must be .* \(0, 3\)'),
     ('random_state', 5, f'{STATE}5'),
-    ('random_state', (), STATE),
     ('random_state', {'a': 1, 'b': 2, 'c': 3}, STATE),
     ('random_state', (3, (1, 2), None), STATE),
     ('random_state', (3, (2 ** 99,) * 625, None), STATE),
     ('random_state', (3, (0.5,) * 625, None), STATE),
-    ('random_state', (3, (625,) * 625, None), STATE),
     # Of an older form Python would compute '%999999999d' % 2 ** 32, a text of a gigabyte.
     ('random_state', (2, ('%999999999d',) * 625, None), STATE),
 ]
 IN_PYTHON = [
     ('perplexities', [math.nan], r'perplexities\[0\] must be a number of 1 or more, not nan'),
-    ('perplexities', ['9.5'], r"perplexities\[0\] must be a number of 1 or more, not '9.5'"),
     ('perplexities', 9.5, 'perplexities must be a list, not 9.5'),
     ('symbols', ('a', 'b', 'c', 'd', 'e'), r"symbols must be \['W_xh', .* for the cell 'rnn', not"),
     ('symbols', ('W_xh', 'W_hh', 5, 'W_hq', 'b_q'), r'symbols\[2\] must be a short text, not 5'),
@@ -329,27 +295,19 @@ def test_a_checkpoint_checks_itself(checkpoint, path, name, value, message):
     ('perplexities', [None], 'NoneType'), ('perplexities', 5, "'int' object is not iterable"),
     ('perplexities', ['nan'], r'perplexities\[0\] must be a number of 1 or more, not nan'),
 ], ids=str)
-def test_a_crafted_file_is_refused_in_one_sentence(checkpoint, path, name, value, message):
+def test_a_crafted_file_is_refused_in_one_sentence(saved, name, value, message):
     """Its checksum fits, but no checkpoint can be made of it."""
-    save_checkpoint(path, checkpoint)
-    edited(path, lambda entries, arrays: entries.update({name: value}))
-    with pytest.raises(ValueError, match=rf'^{path} is not a checkpoint of rnn_scratch, or it is damaged \(') as caught:
-        load_checkpoint(path)
-    sentence = str(caught.value)
+    edited(saved, lambda entries, arrays: entries.update({name: value}))
+    sentence = refused(saved, rf'^{saved} is not a checkpoint of rnn_scratch, or it is damaged \(')
     assert '\n' not in sentence and sentence.endswith('): give a file that save_checkpoint wrote.')
-    if not name.startswith('random_state'):         # JSON has no tuples, so that it is shown with other brackets
-        with pytest.raises(ValueError, match=message[:150].rsplit(', as')[0].rsplit(' not ')[0]):
-            load_checkpoint(path)
+    if name != 'random_state':          # JSON has no tuples, so that it is shown with other brackets
+        refused(saved, message[:150].rsplit(', as')[0].rsplit(' not ')[0])
 
 
-@pytest.mark.parametrize('name', ['cell', 'engine', 'num_hiddens', 'settings', 'versions', 'perplexities', 'held_out',
-                                  'idx_to_char', 'random_state', 'format'])
-def test_a_missing_entry_is_named(checkpoint, path, name):
-    save_checkpoint(path, checkpoint)
-    edited(path, lambda entries, arrays: entries.pop(name))
-    message = 'another program or an export' if name == 'format' else f"damaged \\('{name}' is missing\\)"
-    with pytest.raises(ValueError, match=message):
-        load_checkpoint(path)
+@pytest.mark.parametrize('name', sorted({*module.SAVED} - {'symbols'}))
+def test_a_missing_entry_is_named(saved, name):
+    edited(saved, lambda entries, arrays: entries.pop(name))
+    refused(saved, rf"damaged \('{name}' is missing\)")
 
 
 @pytest.mark.parametrize('change', [
@@ -360,98 +318,60 @@ def test_a_missing_entry_is_named(checkpoint, path, name):
     lambda entries, arrays: entries.update(settings={'lr': math.nan}),
     lambda entries, arrays: entries.update(epoch=10 ** 400),
 ])
-def test_what_has_another_checksum_is_damaged(checkpoint, path, change):
-    save_checkpoint(path, checkpoint)
-    edited(path, change, sha256='0' * 64)
-    with pytest.raises(ValueError, match='is damaged, since its content does not have the checksum'):
-        load_checkpoint(path)
+def test_what_has_another_checksum_is_damaged(saved, change):
+    edited(saved, change, sha256='0' * 64)
+    refused(saved, 'is damaged, since its content does not have the checksum')
 
 
-def test_an_array_without_a_symbol_is_not_of_this_file(checkpoint, path):
-    """The checksum does not know it."""
-    save_checkpoint(path, checkpoint)
-    edited(path, lambda entries, arrays: arrays.update(more=np.ones(3, 'float32')))
-    with pytest.raises(ValueError, match='is damaged'):
-        load_checkpoint(path)
-
-
-@pytest.mark.parametrize('settings', [{'lr': math.inf}, {'seed': 10 ** 400}, {'f': fail}, {'a': {1, 2}}], ids=str)
+@pytest.mark.parametrize('settings', [{'lr': math.inf}, {'seed': 10 ** 400}, {'f': fail}], ids=str)
 def test_settings_that_json_cannot_write_are_refused_when_it_is_saved(checkpoint, path, settings):
     with pytest.raises(ValueError, match='^The settings of the checkpoint are .*, and JSON cannot write that'):
         save_checkpoint(path, dataclasses.replace(checkpoint, settings=settings))
     assert not path.exists()
 
 
-def test_numbers_of_numpy_are_taken(checkpoint, path):
-    save_checkpoint(path, dataclasses.replace(checkpoint, num_hiddens=np.int64(3), held_out=[np.float32(2.5)]))
+def test_numbers_of_numpy_and_a_path_that_is_no_utf_8_are_taken(checkpoint, path):
+    settings = {'corpus': os.fsdecode(b'/songs/\xb8\xe8.txt')}
+    save_checkpoint(path, dataclasses.replace(checkpoint, num_hiddens=np.int64(3), held_out=[np.float32(2.5)],
+                                              settings=settings))
     loaded = load_checkpoint(path)
-    assert (loaded.num_hiddens, loaded.held_out) == (3, [2.5]) and type(loaded.num_hiddens) is int
-
-
-def test_two_checkpoints_are_equal_if_they_are_the_same_object(checkpoint):
-    """An array has no truth value, so that `==` of two lists of arrays would raise an error of NumPy or MXNet."""
-    other = dataclasses.replace(checkpoint)
-    assert checkpoint == checkpoint and checkpoint != other and checkpoint in [other, checkpoint]
+    assert (loaded.num_hiddens, loaded.held_out, loaded.settings) == (3, [2.5], settings)
+    assert type(loaded.num_hiddens) is int
 
 
 def test_a_checkpoint_is_checked_in_no_time(checkpoint):
     """A run makes one an epoch. Reading the arrays on another device would take longer."""
     params = d2l.get_params(1027, 256, 1027, mx.cpu())
     vocabulary = [chr(0x4e00 + i) for i in range(1027)]
-    seconds = []
-    for _ in range(20):
-        began = time.perf_counter()
-        Checkpoint(params, [2.0] * 250, vocabulary, 256, random_state=random.getstate())
-        seconds.append(time.perf_counter() - began)
+    seconds = timeit.repeat(lambda: Checkpoint(params, [2.0] * 250, vocabulary, 256, random_state=random.getstate()),
+                            number=1, repeat=20)
     assert min(seconds) < 0.005
-
-
-def test_a_path_that_is_no_utf_8_is_a_setting_like_another(checkpoint, path):
-    checkpoint.settings = {'corpus': os.fsdecode(b'/songs/\xb8\xe8.txt')}
-    save_checkpoint(path, checkpoint)
-    assert load_checkpoint(path).settings == checkpoint.settings
 
 
 @pytest.mark.parametrize('name, array, message', [
     ('W_hh', np.zeros((0, 3), 'float32'), r'W_hh .* is float32 of shape \(0, 3\)'),
-    ('W_hh', np.zeros((3, 2), 'float32'), r'W_hh must be float32, .* of shape \(3, 3\) .*, not float32 of shape \(3, 2\)'),
+    ('W_hh', np.zeros((3, 2), 'float32'), r'W_hh must be .* \(3, 3\) .*, not float32 of shape \(3, 2\)'),
     ('W_hh', np.zeros((), 'float32'), r'W_hh .* shape \(\)'),
     ('W_hh', np.zeros((3, 3), 'float64'), 'W_hh must be float32, .* not float64'),
     ('W_hh', np.zeros((3, 3), 'int32'), 'W_hh .* is int32 of shape'),
-    ('W_hh', np.zeros((3, 3), 'bool'), 'W_hh .* is bool of shape'),
     ('b_q', np.full(4, -np.inf, 'float32'), r'b_q .* not finite, such as -inf'),
 ])
-def test_arrays_that_do_not_fit_are_named(checkpoint, path, name, array, message):
-    save_checkpoint(path, checkpoint)
-    edited(path, lambda entries, arrays: arrays.update({name: array}))
-    with pytest.raises(ValueError, match=message) as caught:
-        load_checkpoint(path)
-    assert str(path) in str(caught.value)
+def test_arrays_that_do_not_fit_are_named(saved, name, array, message):
+    edited(saved, lambda entries, arrays: arrays.update({name: array}))
+    assert str(saved) in refused(saved, message)
 
 
-def test_a_changed_file_is_noticed(checkpoint, path):
-    save_checkpoint(path, checkpoint)
-    content = path.read_bytes()
+def test_a_changed_file_is_noticed(saved):
+    content = saved.read_bytes()
     for position in [0, 20, len(content) - 1]:
-        path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1:])
-        with pytest.raises(ValueError, match='damaged'):
-            load_checkpoint(path)
+        saved.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1:])
+        refused(saved, 'damaged')
     for length in [5, 100, len(content) - 1]:
-        path.write_bytes(content[:length])
-        with pytest.raises(ValueError, match='damaged'):
-            load_checkpoint(path)
-
-
-def test_arrays_that_claim_more_than_the_file_has(checkpoint, path):
-    """Dimensions made up by somebody: the reader of the format refuses them before any memory is touched."""
-    save_checkpoint(path, checkpoint)
-    content = path.read_bytes()
-    for shape in [b'[2147483647,3]', b'[3,4294967297]', b'[-3,-3]']:
-        changed = content.replace(b'"shape":[3,3]', b'"shape":' + shape)
-        length, = struct.unpack('<Q', content[:8])
-        path.write_bytes(struct.pack('<Q', length + len(changed) - len(content)) + changed[8:])
-        with pytest.raises(ValueError, match='damaged'):
-            load_checkpoint(path)
+        saved.write_bytes(content[:length])
+        refused(saved, 'damaged')
+    saved.write_bytes(content)      # the checksum does not know an array without a symbol
+    edited(saved, lambda entries, arrays: arrays.update(more=np.ones(3, 'float32')))
+    refused(saved, 'is damaged')
 
 
 @pytest.mark.parametrize('name, found', [('nowhere', 'does not exist'), ('.', 'is a folder'),
@@ -459,6 +379,10 @@ def test_arrays_that_claim_more_than_the_file_has(checkpoint, path):
 def test_what_is_no_file_is_named(tmp_path, name, found):
     with pytest.raises(FileNotFoundError, match=f'The checkpoint {tmp_path / name} {found}.* a .safetensors file'):
         load_checkpoint(tmp_path / name)
+
+
+def headed(header):
+    return struct.pack('<Q', len(header)) + header.encode() + bytes(4)
 
 
 FOREIGN = 'a safetensors file of another program or an export, without vocabulary'
@@ -473,44 +397,38 @@ FOREIGN = 'a safetensors file of another program or an export, without vocabular
     (safetensors.numpy.save({'W_xh': np.ones(3)}, {'format': 'np'}), FOREIGN),
     (safetensors.numpy.save({'W_xh': np.ones(3)}, {'rnn_scratch': '5'}), FOREIGN),
     (safetensors.numpy.save({'W_xh': np.ones(3)}, {'rnn_scratch': '[' * 100000}), 'recursion'),
-    (struct.pack('<Q', 80) + b'{"W":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'.ljust(80) + bytes(4), FOREIGN),
-    (struct.pack('<Q', 80) + b'{"W":{"dtype":"F32","shape":[2],"data_offsets":[0,80]}}'.ljust(80) + bytes(4), ''),
+    (headed('{"W":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'), FOREIGN),
+    (headed('{"W":{"dtype":"F32","shape":[2147483647,3],"data_offsets":[0,4]}}'), ''),
+    (headed('{"W":{"dtype":"F32","shape":[2],"data_offsets":[0,80]}}'), ''),
 ])
 def test_a_file_of_another_kind_is_named(path, content, found):
     path.parent.mkdir()
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf'songs\.safetensors is not a checkpoint of rnn_scratch, .*{found}'):
-        load_checkpoint(path)
+    refused(path, rf'songs\.safetensors is not a checkpoint of rnn_scratch, .*{found}')
 
 
-@pytest.mark.parametrize('name', ['songs.json', 'songs.params'])
-def test_a_checkpoint_of_version_0_1_is_named(path, name):
+def test_a_checkpoint_of_version_0_1_is_named(path):
     path.parent.mkdir()
-    path.with_name(name).write_text('{"format": "rnn_scratch checkpoint 1"}', 'utf-8')
-    with pytest.raises(ValueError, match=f'{name} .*looks like half a checkpoint of version 0.1.: train again, or write'):
-        load_checkpoint(path.with_name(name))
+    for name in ['songs.json', 'songs.params']:
+        path.with_name(name).write_text('{"format": "rnn_scratch checkpoint 1"}', 'utf-8')
+        refused(path.with_name(name), f'{name} .*looks like half a checkpoint of version 0.1.: train again')
 
 
 @pytest.mark.parametrize('value', ['rnn_scratch checkpoint 3', 'checkpoint 3', None])
-def test_another_version_is_named(checkpoint, path, value):
-    save_checkpoint(path, checkpoint)
-    edited(path, lambda entries, arrays: entries.update(format=value))
-    with pytest.raises(ValueError, match=f"format {value!r}, .* reads '{module.FORMAT}': take the version that saved it"):
-        load_checkpoint(path)
+def test_another_version_is_named(saved, value):
+    edited(saved, lambda entries, arrays: entries.update(format=value))
+    refused(saved, f"format {value!r}, .* '{module.FORMAT}': take the version that saved it")
 
 
-def test_what_is_too_large_is_refused_before_it_is_read(checkpoint, path):
+def test_what_is_too_large_is_refused_before_it_is_read(saved):
     """Files with holes in them, which take no room on the disk."""
-    save_checkpoint(path, checkpoint)
-    with open(path, 'r+b') as file:
+    with open(saved, 'r+b') as file:
         file.truncate(10 ** 12)
-    with pytest.raises(ValueError, match='has 1,000,000,000,000 bytes, and at most 2,147,483,648 are read'):
-        load_checkpoint(path)
-    with open(path, 'r+b') as file:
+    refused(saved, 'has 1,000,000,000,000 bytes, and at most 2,147,483,648 are read')
+    with open(saved, 'r+b') as file:
         file.truncate(10 ** 9)
         file.write(struct.pack('<Q', 10 ** 9 - 8))
-    with pytest.raises(ValueError, match='header has 999,999,992 bytes, and at most 20,000,000 are read'):
-        load_checkpoint(path)
+    refused(saved, 'header has 999,999,992 bytes, and at most 20,000,000 are read')
 
 
 def test_what_is_too_large_to_load_is_refused_when_it_is_saved(checkpoint, path, monkeypatch):
@@ -522,18 +440,9 @@ def test_what_is_too_large_to_load_is_refused_when_it_is_saved(checkpoint, path,
     assert not path.exists()
 
 
-def test_a_number_of_a_million_digits_is_refused_at_once(checkpoint, path):
+def test_a_number_of_a_million_digits_is_refused_at_once(saved):
     """Python takes minutes to read one, or refuses it without a name."""
-    save_checkpoint(path, checkpoint)
-    with safetensors.safe_open(path, 'numpy') as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}
-        text = file.metadata()['rnn_scratch']
-    safetensors.numpy.save_file(arrays, path, {'rnn_scratch': text.replace('"epoch": 2', f'"epoch": {"9" * 10 ** 6}')})
-    with pytest.raises(ValueError, match='is damaged'):
-        load_checkpoint(path)
-
-
-def test_another_ending_is_refused(checkpoint, path):
-    with pytest.raises(ValueError, match='ends in .safetensors'):
-        save_checkpoint(path.with_suffix('.txt'), checkpoint)
-    assert not path.parent.exists()
+    with safetensors.safe_open(saved, 'numpy') as file:
+        text = file.metadata()['rnn_scratch'].replace('"epoch": 2', f'"epoch": {"9" * 10 ** 6}')
+    safetensors.numpy.save_file(safetensors.numpy.load_file(saved), saved, {'rnn_scratch': text})
+    refused(saved, 'is damaged')

@@ -28,10 +28,8 @@ def download_book_corpus(url=BOOK_URL):
     """下载书的语料（已有就不再下载），返回它的路径。
 
     Fetch the book's archive, unless it is there already, from `url` (by default the book's repository on GitHub; the
-    SHA-1 checksum is the same for any address), and return its path. It is written whole or not at all: it comes into a
-    temporary folder, its checksum is compared, and only then does it get its place.
-
-    Raises OSError if it did not arrive, arrived with another checksum, or cannot be written. Nothing is left behind.
+    SHA-1 checksum is the same for any address), and return its path. It is written whole or not at all. OSError: it did
+    not arrive, arrived with another checksum, or cannot be written. Nothing is left behind.
     """
     path = book_archive()
     if path.is_file() and check_sha1(path, BOOK_SHA1):

@@ -41,21 +41,9 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
     """从头到尾读一个文本，看每个字符被前文预测得有多准。
 
     Read a text from beginning to end and measure how well each character was predicted from those before it. Those
-    outside the vocabulary are left out, and counted. It returns an `Evaluation`.
-
-    Parameters
-    ----------
-    text : str
-        Any text; line breaks should be spaces, as in the corpus.
-    rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx
-        As for `predict_rnn` (idx_to_char is only compared with char_to_idx).
-    losses : function, optional
-        `fused.losses` for the fused engine.
-
-    Raises
-    ------
-    TypeError, ValueError, FloatingPointError
-        As for `predict_rnn`; fewer than two characters are in the vocabulary; or the perplexity is not a number.
+    outside the vocabulary are left out, and counted. It returns an `Evaluation`. Line breaks of the text should be
+    spaces, as in the corpus; `losses` is `fused.losses` for the fused engine; the other arguments, and the errors, are
+    those of `predict_rnn`, and ValueError where fewer than two characters are in the vocabulary.
     """
     _checks.text(text=text)
     _checks.model(params, vocab_size, ctx, idx_to_char, char_to_idx)
@@ -89,14 +77,7 @@ def unigram_perplexity(corpus_indices, text_indices=None):
     >>> round(unigram_perplexity([0, 0, 0, 1], [1, 1]), 6)      # only the rare one, whose probability is 1/4
     4.0
 
-    Parameters
-    ----------
-    corpus_indices, text_indices : list of int
-
-    Raises
-    ------
-    ValueError
-        There are no indices, or one of the text is not in the corpus.
+    Both are lists of int. ValueError: there are no indices, or one of the text is not in the corpus.
     """
     text_indices = corpus_indices if text_indices is None else text_indices
     for name, indices in [('corpus', corpus_indices), ('text', text_indices)]:

@@ -86,10 +86,8 @@ def to_onnx(checkpoint, path):
     T and n may differ from call to call. The metadata of the model has, under `rnn_scratch` as JSON: `cell`,
     `num_hiddens` and `idx_to_char` (the vocabulary).
 
-    The path ends in .onnx; its folder is made if there is none.
-    Raises ModuleNotFoundError if the package onnx is not installed; ValueError if the cell is one of your own, the path
-    ends otherwise, or the arrays hold a number that is not finite; FileExistsError if there is a file of that name
-    already; OSError if it cannot be written.
+    The path ends in .onnx. Raises ModuleNotFoundError if the package onnx is not installed; the other errors are those
+    of `to_pytorch`, but that all four cells can be written.
     """
     path = new_path(path, '.onnx')
     check_known(checkpoint.cell, ONNX)

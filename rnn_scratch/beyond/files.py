@@ -18,10 +18,9 @@ def write_whole(path, content, is_new=False):
     Put bytes into a file in one step: before it there is the old file (with `is_new`, none), after it the new
     one. They go to a temporary file in the same folder (`.songs.safetensors-….tmp`), are read back and compared, and
     then the file gets its name. If the process is killed or the disk is full, the old file stays, at worst beside
-    the temporary one. The folder is made; a symbolic link to a file of the same folder stays one.
-
-    Raises FileExistsError if, with `is_new`, there is one, or another program has made one in the meantime; OSError if
-    the file cannot be written there, or the name is a symbolic link into another folder.
+    the temporary one. The folder is made; a symbolic link to a file of the same folder stays one. Raises
+    FileExistsError if, with `is_new`, there is one, or another program has made one in the meantime; OSError if the
+    file cannot be written there, or the name is a symbolic link into another folder.
     """
     path = named = Path(path)
     new_file(named, is_new)

@@ -40,7 +40,7 @@ def launch(arguments, count):
     signals, members, lost = [], [], 'there was an error in this program.'
     with contextlib.ExitStack() as stack:
         for number in STOP_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 stack.callback(signal.signal, number, signal.signal(number, lambda number, _: signals.append(number)))
         # A free port, held without listening until the scheduler listens there: no other process can get it.
         holder = stack.enter_context(socket.socket())

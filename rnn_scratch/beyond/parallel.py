@@ -1,7 +1,5 @@
 """Beyond the chapter: several workers train one model, on MXNet's own parameter server (KVStore).
 
-    python -m rnn_scratch train --workers 2                     # several processes on this machine
-
     from rnn_scratch.beyond import fused, parallel              # several devices in one process
     train_epoch = parallel.on_contexts(fused, [mx.gpu(0), mx.gpu(1)])
     fused.train_and_predict_rnn(d2l.rnn, get_params, ..., train_epoch=train_epoch)
@@ -12,8 +10,8 @@ rows, so its gradient is the mean of the gradients of equal parts:
     L = 1/K Σ_k L_k        ∂L/∂W = 1/K Σ_k ∂L_k/∂W
 
 Each step has one transfer: all gradients of a worker, as one array, go into the store, and their sum comes back. Then
-each worker clips and updates for itself (`data_parallel`). Equal parameters and equal gradients give equal parameters,
-to the bit. Those who train together are a team: `Processes`, or a `Thread` for each device. See docs/distributed.md.
+each worker clips and updates for itself. Those who train together are a team: `Processes`, or a `Thread` for each
+device. See docs/distributed.md.
 """
 import atexit
 import contextlib
@@ -139,10 +137,7 @@ class Store:
 
 
 def worker():
-    """这个进程所在的一组 worker；DMLC_ROLE 不是 worker 时是 None。
-
-    The team of this process where DMLC_ROLE says that it is a worker, once all others are there, too; else None.
-    """
+    """The team of this process where DMLC_ROLE says that it is a worker, once all others are there, too; else None."""
     return Processes() if os.environ.get('DMLC_ROLE') == 'worker' else None
 
 

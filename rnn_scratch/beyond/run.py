@@ -1,9 +1,7 @@
 """Beyond the chapter: one training run, with all that `python -m rnn_scratch train` puts around an epoch.
 
-    settings = Settings(hidden=128)
-    run = Run(settings, Corpus.read(), Plan(epochs=50), 'songs/random.safetensors')
-    run.prepare()
-    run.train()
+A part of the text may be held out, there are checkpoints, a progress bar and an early stop; and whatever ends it, the
+last whole epoch is saved.
 """
 import contextlib
 import math
@@ -61,10 +59,11 @@ def num_parameters(settings, corpus):
 
 
 def training_bytes(settings, corpus, workers=None):
-    """The memory that training needs at least, in bytes: a number takes four.
+    """训练至少需要多少字节的内存。
 
-    Each process has the parameters five times: themselves, their gradients, and the checkpoints of the last epoch, of
-    the one before and of the best. Of a mini-batch there are the scores, their softmax and their gradients, and H.
+    The memory that training needs at least, in bytes: a number takes four. Each process has the parameters five times:
+    themselves, their gradients, and the checkpoints of the last epoch, of the one before and of the best. Of a
+    mini-batch there are the scores, their softmax and their gradients, and H.
     """
     parameters, rows = num_parameters(settings, corpus), settings.num_steps * settings.batch_size
     return 4 * (5 * parameters * (workers or 1) + rows * (3 * corpus.vocab_size + settings.hidden))

@@ -17,20 +17,10 @@ def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
     >>> pick(nd.array([[0.5, 2.0, 1.0]])).asscalar()
     1.0
 
-    Parameters
-    ----------
-    temperature : float
-        Scores are divided by it. 1 is the model's own distribution, towards 0 it becomes greedy, above 1 bolder.
-    top_k, top_p : int, float, optional
-        Draw only among the k most probable characters (Fan et al., 2018); and, of these, among the most probable that
-        together reach the probability top_p, the nucleus (Holtzman et al., 2020).
-    seed : int, optional
-        The same seed gives the same text.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The temperature is not above 0, top_k not 1 or more, top_p not above 0 and at most 1, or the seed not 0 or more.
+    Scores are divided by the temperature: 1 is the model's own distribution, towards 0 it becomes greedy, above 1
+    bolder. Only the top_k most probable characters are drawn (Fan et al., 2018) and, of these, the most probable that
+    together reach the probability top_p, the nucleus (Holtzman et al., 2020). The same seed gives the same text.
+    TypeError, ValueError: temperature not above 0, top_k below 1, top_p not above 0 and at most 1, or seed below 0.
     """
     _checks.above_zero(temperature=temperature)
     if top_k is not None:

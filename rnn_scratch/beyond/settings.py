@@ -1,8 +1,5 @@
 """Beyond the chapter: each setting of a training run, once: its name, its default, what it must be, and its help.
 
-    Settings(hidden=512, lr=50)     # what a model is trained with: it goes into the checkpoint, and stays
-    Plan(epochs=500)                # how long, and what is shown: it may be another one when a run goes on
-
 One that exists is right. The flags of the command line are made from these fields (`cli/flags.py`), and what a
 checkpoint says comes in here, too.
 """
