@@ -50,13 +50,15 @@ text = functools.partial(must_be, str, 'a text', cure='put its characters into o
 def whole(lowest, highest=LARGEST, **values):
     """Python's and NumPy's whole numbers, but no 3.0, and no True, which MXNet does not take."""
     for name, value in values.items():
-        bounds = f'at most {highest}' if isinstance(value, Real) and value > highest else f'{lowest} or more'
-        must_be(Integral, f'a whole number, {bounds}', lambda i: lowest <= i <= highest and not isinstance(i, bool),
-                **{name: value})
+        if type(value) is not int or not lowest <= value <= highest:        # most are right, and this is quick
+            bounds = f'at most {highest}' if isinstance(value, Real) and value > highest else f'{lowest} or more'
+            must_be(Integral, f'a whole number, {bounds}', lambda i: lowest <= i <= highest and not isinstance(i, bool),
+                    **{name: value})
 
 
-def index(vocab_size, **values):
-    number(f'a whole number from 0 to {vocab_size - 1}', lambda i: 0 <= i < vocab_size and i == int(i), **values)
+def picked(i, vocab_size):
+    if not 0 <= i < vocab_size or i != int(i):
+        raise ValueError(f'pick must give a whole number from 0 to {vocab_size - 1}, not {i:g}.')
 
 
 def device(ctx):
@@ -81,22 +83,24 @@ def finite(what, *values):
                                      'a smaller learning rate (lr), or with gradient clipping (clipping_theta).')
 
 
-# A cell: what it is given, and what it gives back
+@functools.lru_cache(maxsize=64)
 def shape_of(symbol, num_inputs, num_hiddens, num_outputs):
     """The shape of a parameter, by the book's subscripts: W_xz (x, z) leads from x to z, b_z (z,) is added there."""
     sizes = {'x': num_inputs, 'q': num_outputs}             # h and the gates all have num_hiddens numbers
     return tuple(sizes.get(letter, num_hiddens) for letter in symbol[2:])
 
 
-def is_arrays(values, shapes=None):
-    return all(isinstance(value, nd.NDArray) for value in values) and shapes in (None, [v.shape for v in values])
+def is_arrays(values, shapes=None, kinds=(list, tuple)):
+    return (isinstance(values, kinds) and all(isinstance(value, nd.NDArray) for value in values)
+            and (shapes is None or shapes == [value.shape for value in values]))
 
 
 def cell(inputs, state, params, symbols=RNN, states=('H',)):
-    must_be((list, tuple, nd.NDArray), 'a list of NDArrays of one shape (n, d), one a time step',
-            lambda inputs: is_arrays(inputs) and [len(shape) for shape in {X.shape for X in inputs}] == [2],
-            cure='make it with to_onehot(X, vocab_size)', inputs=inputs)
-    fit(*inputs[0].shape, state, params, symbols, states)
+    shapes = {X.shape for X in inputs} if is_arrays(inputs, kinds=(list, tuple, nd.NDArray)) else {()}
+    if len(shapes) != 1 or len(min(shapes)) != 2:
+        raise ValueError(f'inputs must be a list of NDArrays of one shape (n, d), one a time step, not {show(inputs)}: '
+                         'make it with to_onehot(X, vocab_size).')
+    fit(*shapes.pop(), state, params, symbols, states)
 
 
 def fit(n, d, state, params, symbols=RNN, states=('H',)):
@@ -117,31 +121,29 @@ def fit(n, d, state, params, symbols=RNN, states=('H',)):
 
 def state_like(shapes, what, state):
     """A state is a tuple, whatever is in it: an array would be taken apart into its rows."""
-    must_be((list, tuple), f'a tuple of NDArrays of shape {", ".join(map(str, shapes))}',
-            lambda state: is_arrays(state, shapes), **{f'The state, {what},': state},
-            cure='make it with init_rnn_state or init_lstm_state; for one array H, write (H,)')
+    if not is_arrays(state, shapes):
+        must_be((list, tuple), f'a tuple of NDArrays of shape {", ".join(map(str, shapes))}', lambda state: False,
+                'make it with init_rnn_state or init_lstm_state; for one array H, write (H,)',
+                **{f'The state, {what},': state})
 
 
 def first_state(state):
-    must_be((list, tuple), 'a tuple of NDArrays of finite numbers', cure='for one array H, write (H,)',
-            is_right=lambda state: is_arrays(state) and all(np.isfinite(s.asnumpy()).all() for s in state),
-            **{'What init_rnn_state returns': state})
+    must_be((list, tuple), 'a tuple of NDArrays of finite numbers', lambda state: is_arrays(state) and all(
+        np.isfinite(s.asnumpy()).all() for s in state), 'for one array H, write (H,)',
+        **{'What init_rnn_state returns': state})
 
 
 def returned(value, inputs, state):
-    """What a cell gave back: for each input (n, vocab_size) an output of that shape, and a state as it was before."""
-    must_be((list, tuple), 'two things', lambda pair: len(pair) == 2, cure='end it with return outputs, state',
+    must_be((list, tuple), 'two things', lambda pair: len(pair) == 2, 'end it with return outputs, state',
             **{'What rnn returns': value})
-    shapes = [X.shape for X in inputs]
-    must_be((list, tuple, nd.NDArray), f'a list of {len(shapes)} NDArrays of shape {shapes[0]}, one a time step',
-            lambda outputs: is_arrays(outputs, shapes), cure='W_hq and b_q need vocab_size columns',
-            **{'The outputs of rnn': value[0]})
+    needed = [X.shape for X in inputs]
+    if not is_arrays(value[0], needed, kinds=(list, tuple, nd.NDArray)):
+        raise ValueError(f'The outputs of rnn must be a list of {len(needed)} NDArrays of shape {needed[0]}, one a step'
+                         f', not {show(value[0])}: W_hq and b_q need vocab_size columns.')
     state_like([s.shape for s in state], 'which rnn returns', value[1])
 
 
-# A model and its corpus
 def listed(params):
-    """A list of arrays, as get_params gives it. A generator would be used up by the first who reads it."""
     must_be((list, tuple), 'a list of NDArrays, as get_params returns it', lambda params: params and is_arrays(params),
             params=params)
 
@@ -202,10 +204,9 @@ def corpus(corpus_indices, vocab_size, is_random_iter, num_steps, batch_size):
         raise ValueError(f'The corpus has {len(corpus_indices)} characters, but one mini-batch of {batch_size} '
                          f'sequences of {num_steps} steps needs {needed}: make batch_size or num_steps smaller.')
     numbers = np.asarray(corpus_indices)
-    is_index = (numbers >= 0) & (numbers < vocab_size) & (numbers == np.floor(numbers))
-    if not is_index.all():
-        raise ValueError(f'The corpus has the index {numbers[~is_index][0]}, but vocab_size is {vocab_size}: '
-                         f'{ONE_CALL}.')
+    known = (numbers >= 0) & (numbers < vocab_size) & (numbers == np.floor(numbers))
+    if not known.all():
+        raise ValueError(f'The corpus has the index {numbers[~known][0]}, but vocab_size is {vocab_size}: {ONE_CALL}.')
 
 
 def model(params, vocab_size, ctx, idx_to_char, char_to_idx):

@@ -59,7 +59,7 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
         (Y,), state = returned                                          # Y (1, q)
         # Within the prefix the next character is given, after it the picked one is the next.
         index = char_to_idx[prefix[t]] if t < len(prefix) else pick(Y).asscalar()
-        _checks.index(vocab_size, picked=index)
+        _checks.picked(index, vocab_size)
         indices.append(int(index))
     _checks.finite('The state after so many characters (num_chars)', *[s.asnumpy() for s in state])
     return ''.join(idx_to_char[i] for i in indices)

@@ -264,6 +264,13 @@ def test_a_run_is_not_overwritten(program, tmp_path):
     assert {path: path.read_bytes() for path in (tmp_path / 'here').iterdir()} == before
 
 
+def test_a_link_that_leads_nowhere_is_in_the_way_before_training(program, tmp_path):
+    (tmp_path / 'here').mkdir()
+    (tmp_path / 'here/random.safetensors').symlink_to('../out/of/here')
+    result = program('train', *SMALL, '--epochs', 1, '--out', 'here', '--sampling', 'random')
+    assert (result.returncode, result.stdout) == (1, '') and 'There is a file at here/random.safetensors' in result.stderr
+
+
 def test_files_of_the_user_s_own_are_left_alone(program, tmp_path):
     """A picture under our name, and a best model that is not of this run."""
     (tmp_path / 'here').mkdir()
@@ -473,6 +480,10 @@ def test_a_stranger_s_model_sends_nothing_to_the_terminal(program, trained):
     song = program('write', path, '--prefix', '\033[\x9b\x7f\n'.replace('[', ''), '--num-chars', 0)
     assert song.stdout == '\\x1b\\x9b\\x7f\n\n'
     columns = program('write', path, '--num-chars', 500, '--temperature', 3, 4)
+    (trained.parent / 'text').write_text('ab\033\x9b' * 99, 'utf-8')
+    printed = program('train', *SMALL, '--sampling', 'random', '--epochs', 1, '--pred-period', 1, '--corpus',
+                      trained.parent / 'text', '--prefix', 'a\033')
+    assert ' - a\\x1b' in printed.stdout and '\033' not in printed.stdout
     copied = program('write', path, '--copied')
     assert copied.returncode == 1 and r"no\x1b[2Jwhere.txt" in copied.stderr
     for result in [shown, song, columns, copied]:

@@ -1,6 +1,7 @@
 """Beyond the chapter: the text of a training run, a part of which may be held out, and how a song of it begins."""
 import hashlib
 import os
+import unicodedata
 from dataclasses import dataclass
 
 import rnn_scratch as d2l
@@ -70,6 +71,12 @@ class Corpus:
         if checkpoint.settings['corpus_sha256'] != self.sha256 or checkpoint.idx_to_char != self.idx_to_char:
             raise ValueError(f'{who} was trained on another text than '
                              f'{_files.shown(self.path or "the shipped lyrics")}.')
+
+
+def printable(song):
+    """The song, but what a terminal would obey, and not show, is escaped."""
+    obeyed = {char for char in song if unicodedata.category(char) == 'Cc'} - {'\n', '\t'}
+    return ''.join(repr(char)[1:-1] if char in obeyed else char for char in song)
 
 
 def default_prefix(idx_to_char):

@@ -326,7 +326,7 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
         if t >= len(prefix):
             indices.append(pick(Y))                                     # (1,)
             if pick is not greedy:                                      # which gives nothing else than an index
-                _checks.index(vocab_size, picked=indices[-1].asscalar())
+                _checks.picked(indices[-1].asscalar(), vocab_size)
     return ''.join(idx_to_char[int(X.asscalar())] for X in indices)
 
 

@@ -23,6 +23,7 @@ from .. import _checks
 from . import evaluation, fused
 from .cells import CELLS, shape_of
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .corpus import printable
 from .stop import StopSignals
 
 
@@ -136,14 +137,11 @@ class Run:
         return self.last.epoch if self.last else 0
 
     def prepare(self):
-        """Find out now, while there is nothing to lose, whether the files can be written.
-
-        OSError or ValueError where there is no room for them; of a new run, a file is in the way; of a resumed one, the
-        file has changed since it was read.
-        """
+        """Find out now, while there is nothing to lose, whether the files can be written. OSError or ValueError: there
+        is no room for them; of a new run, a file is in the way; of a resumed one, the file has changed meanwhile."""
         if self.last is None:
             for path in self.path, best_of(self.path):
-                if path.exists():
+                if os.path.lexists(path):       # a link that leads nowhere is in the way, too
                     raise ValueError(f'There is a file at {path} already: choose another --out, or --resume it.')
         else:       # another process may have saved its last epoch between our reading and our lock
             now = load_checkpoint(self.path)
@@ -164,11 +162,8 @@ class Run:
                           '--out.') from error
 
     def train(self):
-        """Train up to plan.epochs, or until there is a reason to stop early; save, whatever ends it.
-
-        KeyboardInterrupt where Ctrl-C or another signal to stop comes, OSError where a file or standard output cannot
-        be written, FloatingPointError where the parameters have grown beyond all bounds.
-        """
+        """Train up to plan.epochs, or until there is a reason to stop early; save, whatever ends it: KeyboardInterrupt
+        (any signal to stop), OSError (a file or standard output), FloatingPointError (beyond all bounds)."""
         settings, plan, vocab_size = self.settings, self.plan, self.corpus.vocab_size
         random.seed(settings.seed)          # shuffles the mini-batches of random sampling
         mx_random.seed(settings.seed)       # draws the parameters
@@ -219,7 +214,7 @@ class Run:
         if self.writes and last.epoch % plan.pred_period == 0:
             tqdm.write(f'epoch {last.epoch}, perplexity {perplexity:f}, time {seconds:.2f} sec')
             for prefix in self.prefixes:
-                tqdm.write(f' - {last.predict(prefix, plan.pred_len)}')
+                tqdm.write(f' - {printable(last.predict(prefix, plan.pred_len))}')
             if corpus.held_out:
                 tqdm.write(f'held out: perplexity {found.perplexity:f} over {found.num_predicted} characters, '
                            f'{sum(found.unknown.values())} more are not in the vocabulary')

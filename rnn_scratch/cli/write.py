@@ -7,6 +7,7 @@ import unicodedata
 from functools import partial
 
 from .. import _checks
+from ..beyond.corpus import printable
 from ..beyond.sampling import sampler
 from ..beyond.settings import LONGEST_SONG, whole
 from . import flags
@@ -121,9 +122,8 @@ def in_colour(song, runs):
 
 
 def lines(song):
-    """A line for each space, which the corpus has for breaks and pauses; what else a terminal obeys is escaped."""
-    obeyed = {char for char in song if unicodedata.category(char) == 'Cc'} - {'\n', '\t'}
-    return ''.join(repr(char)[1:-1] if char in obeyed else char for char in song.replace(' ', '\n'))
+    """A line for each space: the corpus has them for its line breaks, and for pauses within a line."""
+    return printable(song).replace(' ', '\n')
 
 
 def wrap(song):
