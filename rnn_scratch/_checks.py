@@ -1,7 +1,7 @@
 """The words that all refusals share, and what the chapter's functions refuse.
 
 A check is a statement: it returns nothing, or raises one sentence with what was wrong, the value or shape that it met,
-and what to do. Python and MXNet keep what they say clearly by themselves, at once. Other files have their own refusals.
+and what to do. What Python or MXNet says clearly, at once, is left to them. Other files have their own refusals.
 """
 import functools
 import inspect

@@ -16,7 +16,7 @@ from pathlib import Path
 from . import _platform
 
 PACKAGES = ['rnn_scratch', 'mxnet', 'd2lzh', 'numpy', 'setuptools', 'ipython', 'matplotlib', 'safetensors', 'tqdm']
-FREE_DISK, FREE_MEMORY = 0.1, 0.5       # GB: a hundred runs of the chapter; what one of them takes
+FREE_DISK, FREE_MEMORY = 0.1, 0.5       # GB: ten runs of the chapter; what one of them takes
 ELSEWHERE = 'python -m rnn_scratch train --out ANOTHER_FOLDER'
 # It starts MXNet with _platform.py, since the package cannot be imported where MXNet does not start; multiplies two
 # matrices of small integers, which must be exact; and looks for a font with Chinese characters.
@@ -38,6 +38,7 @@ print('A font is', 'there' if find_font('\\u5206\\u5f00') else 'missing')
 def main():
     """Print everything. 0 if nothing is wrong, else 1: what the process ends with."""
     _platform.start_is_over()
+    sys.stdout = sys.stdout or open(os.devnull, 'w')        # closed, as with >&-
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='replace')        # a terminal that does not know a character shows ?
     rows, wrong = {}, {}    # what there is; and what is wrong, with the command that mends it
@@ -52,7 +53,7 @@ def main():
         for what, command in wrong.items():
             print(f'- {what}.\n  {command}')
         sys.stdout.flush()
-    except BrokenPipeError:         # as with `… | head -1`: whoever read has gone away
+    except OSError:         # whoever read has gone away, as with `… | head -1`; or there is no room for it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print('stopped', file=sys.stderr)

@@ -61,5 +61,5 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
         index = char_to_idx[prefix[t]] if t < len(prefix) else pick(Y).asscalar()
         _checks.picked(index, vocab_size)
         indices.append(int(index))
-    _checks.finite('The state after so many characters (num_chars)', *[s.asnumpy() for s in state])
+    _checks.finite('The state, after too many characters (num_chars) for this model,', *[s.asnumpy() for s in state])
     return ''.join(idx_to_char[i] for i in indices)

@@ -52,8 +52,8 @@ def test_the_wheel_works_with_no_checkout_in_sight(wheel, tmp_path):
     folder, = (elsewhere / 'runs').iterdir()
     assert printed.splitlines()[-1] == f'picture in {folder.relative_to(elsewhere)}/training.png'
     assert sorted(path.name for path in folder.iterdir()) == [
-        'consecutive-best.safetensors', 'consecutive.safetensors', 'random-best.safetensors', 'random.safetensors',
-        'training.png']
+        '.lock', 'consecutive-best.safetensors', 'consecutive.safetensors', 'random-best.safetensors',
+        'random.safetensors', 'training.png']
     arrays = safetensors.numpy.load_file(folder / 'random.safetensors')
     assert {name: array.shape for name, array in arrays.items()} == {
         'W_xh': (1027, 64), 'W_hh': (64, 64), 'b_h': (64,), 'W_hq': (64, 1027), 'b_q': (1027,)}

@@ -124,7 +124,9 @@ def check_each(kind, needed, is_right, **lists):
     """A wrong value is named by its place: perplexities[2] must be a number of 1 or more, not -5."""
     for name, values in lists.items():
         _checks.must_be(LISTS, 'a list', **{name: values})
-        _checks.must_be(kind, needed, is_right, **{f'{name}[{i}]': value for i, value in enumerate(values)})
+        for i, value in enumerate(values):
+            if not isinstance(value, kind) or not is_right(value):
+                _checks.must_be(kind, needed, is_right, **{f'{name}[{i}]': value})
 
 
 def is_name(text):
@@ -219,8 +221,8 @@ def load_checkpoint(path, ctx=None):
     """读取模型文件，并检查各部分是否相符。
 
     Read a checkpoint, a file `….safetensors`, and check that its parts fit together. The parameters are on the device
-    `ctx`, by default the CPU, and have gradients attached, so that training can go on. Raises FileNotFoundError if
-    there is no such file; ValueError if it is no checkpoint, is damaged, or has parts that do not fit, and names them.
+    `ctx`, by default the CPU, and have gradients attached, so that training can go on. Raises OSError if the file is
+    not there or cannot be read; ValueError if it is no checkpoint, is damaged, or has parts that do not fit.
     """
     content = _files.read_file('checkpoint', Path(path), LARGEST, 'a .safetensors file', check_head)
     path = _files.shown(path)

@@ -73,7 +73,7 @@ def put_new(temporary, path):
 
 
 def new_file(path, is_new=True):
-    """Whether a file, by default a new one, can have this name: else FileExistsError or NotADirectoryError."""
+    """Refuse a name that a file, by default a new one, cannot have: FileExistsError or NotADirectoryError."""
     path = Path(path)
     if is_new and os.path.lexists(path):        # a link that leads nowhere takes its name, too
         what = 'a folder' if path.is_dir() else 'a file'

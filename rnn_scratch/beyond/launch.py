@@ -1,8 +1,8 @@
 """Processes of one machine that are started, watched and ended together: scheduler, server and K workers.
 
 The supervisor is `launch`, in the process that the user starts; it computes nothing. The others run member.py, whose
-standard input is a connection with the supervisor. Who is dead is noticed by the end of this connection; who only
-stands still, by its silence. The server adds up; worker 0 prints and saves.
+standard input is a connection with the supervisor. A dead process closes its connection; one that only stands still
+is silent. The server adds up; worker 0 prints and saves.
 """
 import contextlib
 import os

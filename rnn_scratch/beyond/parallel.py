@@ -178,7 +178,7 @@ class Processes:
         atexit.unregister(self.leave)
 
     def leave(self):
-        """Instead of Python's proper end of the process, with MXNet's."""
+        """A hard end: Python's own, with MXNet's, would wait for the lost process for ever."""
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
         os._exit(1)

@@ -210,7 +210,8 @@ class Run:
         last = Checkpoint([param.copy() for param in params], perplexities, corpus.idx_to_char, settings.hidden,
                           settings.cell, settings.engine, self.facts, held_out, random.getstate())
         measured = held_out or perplexities
-        self.last_and_best = last, last if measured[-1] == min(measured) else self.best     # one step: Ctrl-C may come
+        is_best = not self.best or measured[-1] < min(measured[:-1], default=math.inf)
+        self.last_and_best = last, last if is_best else self.best       # one step: Ctrl-C may come
         if self.writes and last.epoch % plan.pred_period == 0:
             tqdm.write(f'epoch {last.epoch}, perplexity {perplexity:f}, time {seconds:.2f} sec')
             for prefix in self.prefixes:

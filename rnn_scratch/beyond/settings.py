@@ -34,7 +34,7 @@ def one_of(choices):
 
 def path_name(**values):
     """A name of other bytes than UTF-8 can neither be printed, nor kept in a checkpoint."""
-    _checks.text(**values)
+    _checks.must_be(str, 'a path, as a text', **values)
     for path in values.values():
         try:
             path.encode()

@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 
-# Ctrl-C; a system that shuts down; a terminal that is closed; Ctrl-\\; and the two with which a batch system (Slurm,
+# Ctrl-C; a system that shuts down; a terminal that is closed; Ctrl-\; and the two with which a batch system (Slurm,
 # Grid Engine, …) says that the time is over soon. Neither Python nor MXNet has a use of its own for any of them.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGXCPU)
 

@@ -109,4 +109,4 @@ def show(args):
     rows += sorted((printable(name), printable(value)) for name, value in settings.items() if name != 'cell')
     rows.append(('saved with', ', '.join(' '.join(map(printable, pair)) for pair in checkpoint.versions.items())))
     for name, value in rows:
-        print(f'{name:<20}{value}')
+        print(f'{name:<28}{value}')

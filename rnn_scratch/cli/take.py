@@ -1,6 +1,5 @@
 """python -m rnn_scratch export · download · doctor: what goes out of here, what comes in, and what a machine lacks."""
 import sys
-from pathlib import Path
 
 from . import flags
 from .write import load
@@ -12,8 +11,8 @@ def add_export(commands):
         epilog='docs/leaving-mxnet.md shows how such a file is loaded there and writes a song.')
     flags.add_model(parser)
     parser.add_argument('--to', choices=['pytorch', 'onnx'], required=True, help='what the file is for')
-    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='where it goes: a new file, whose name '
-                        'ends in .safetensors for PyTorch, in .onnx for ONNX')
+    parser.add_argument('--out', type=flags.path, required=True, metavar='FILE', help='where it goes: a new file, '
+                        'whose name ends in .safetensors for PyTorch, in .onnx for ONNX')
 
 
 def add_download(commands):

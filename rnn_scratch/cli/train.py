@@ -26,7 +26,7 @@ def add_train(commands):
     what = parser.add_argument_group('what is trained, and with what')
     flags.add_setting(what, Settings, 'sampling', type=str, choices=[*SAMPLINGS, 'both'])
     # From the root on, so that the run can be resumed from another folder
-    flags.add_setting(what, Settings, 'corpus', read=lambda text: str(Path(text).resolve()), metavar='PATH')
+    flags.add_setting(what, Settings, 'corpus', read=os.path.realpath, metavar='PATH')
     for name in ['num_chars', 'holdout', 'hidden', 'num_steps', 'batch_size', 'lr']:
         flags.add_setting(what, Settings, name)
     flags.add_setting(what, Settings, 'theta', read=lambda text: None if text == 'none' else float(text))
@@ -138,7 +138,7 @@ def what_decides(run):
     facts = {**vars(run.settings), **run.facts, 'corpus': None}     # where the text is may differ; its hash is there
     models = [model for model in run.last_and_best if model]
     entries = [facts, run.plan.epochs, run.plan.stop_at, run.plan.patience,
-               [[model.perplexities, model.held_out] for model in models]]
+               [[model.perplexities, model.held_out, model.random_state] for model in models]]
     return b''.join([json.dumps(entries, sort_keys=True).encode(),
                      *(param.asnumpy().tobytes() for model in models for param in model.params)])
 

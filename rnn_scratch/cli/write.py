@@ -54,7 +54,7 @@ def write(args):
             prefix = input('prefix> ')
             try:
                 write_song(checkpoint, prefix, args, corpus)
-            except ValueError as error:
+            except (ValueError, FloatingPointError) as error:
                 print(error)
     print()
 
