@@ -21,7 +21,8 @@ ELSEWHERE = 'python -m rnn_scratch train --out ANOTHER_FOLDER'
 # It starts MXNet with _platform.py, since the package cannot be imported where MXNet does not start; multiplies two
 # matrices of small integers, which must be exact; and looks for a font with Chinese characters.
 TRIAL = '''
-import runpy, sys
+import os, runpy, sys
+os.environ.pop('DMLC_ROLE', None)
 wrong, _ = runpy.run_path(sys.argv[1])['start_mxnet']()
 if wrong:
     print('MXNet does not start', *wrong, sep='\\n')
@@ -117,7 +118,7 @@ def look_at_libraries(rows, wrong):
 def look_at_variables(rows, wrong):
     ours = _platform.settings()
     theirs = {name: value for name, value in os.environ.items()
-              if name.startswith((*_platform.OWNERS, 'KMP_', 'MKL_')) and name not in ours}
+              if name.startswith((*_platform.OWNERS, 'KMP_', 'MKL_', 'DMLC_')) and name not in ours}
     for who, variables in [('set by package', ours), ('set by you', theirs)]:
         # a value with a slash may be a path of the user's
         texts = [f'{name}={"…" if "/" in value else value}' for name, value in sorted(variables.items())]

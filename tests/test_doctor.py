@@ -191,6 +191,21 @@ def test_whoever_reads_has_gone(run, tmp_path):
     assert result.stdout == result.stderr == ''
 
 
+@pytest.mark.parametrize('redirection', ['> /dev/full', '>&-'])
+def test_output_that_is_full_or_closed(tmp_path, redirection):
+    """It ends without a word of Python's: with > /dev/full, nothing can be said there."""
+    said = subprocess.run(['bash', '-c', f'{sys.executable} -m rnn_scratch doctor {redirection}'], cwd=tmp_path,
+                          capture_output=True, encoding='utf-8')
+    assert said.returncode in (0, 1) and 'Traceback' not in said.stderr and 'Exception' not in said.stderr
+
+
+def test_a_role_is_not_played_by_the_doctor(run):
+    """A server would wait for its workers for ever."""
+    said = run('-m', 'rnn_scratch', 'doctor', DMLC_ROLE='server', DMLC_NUM_WORKER='1', DMLC_NUM_SERVER='1',
+               DMLC_PS_ROOT_URI='127.0.0.1', DMLC_PS_ROOT_PORT='9')
+    assert rows(said)['MXNet'] == 'starts, and multiplies right' and 'DMLC_ROLE=server' in said.stdout
+
+
 def test_only_the_doctor_comes_before_mxnet(run, tmp_path):
     """Not another program, and not another command, that has the word in its arguments."""
     (tmp_path / 'mxnet.py').write_text("raise SystemExit('MXNet')", 'utf-8')

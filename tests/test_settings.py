@@ -115,7 +115,8 @@ def test_a_run_in_python_goes_on(saved):
 @pytest.mark.parametrize('name, value, message', [
     ('lr', -1, 'lr must be above 0'), ('theta', 'x', 'theta must be'), ('num_steps', 1.5, 'num_steps must be'),
     ('sampling', 'both', 'sampling must be'), ('hidden', 5, 'hidden is 5, but the model has 4'),
-    ('corpus', 7, 'corpus must be a path, as a text'), ('seed', None, 'seed must be'), ('seed', 'missing', 'have no seed'),
+    ('corpus', 7, 'corpus must be a path, as a text'), ('seed', None, 'seed must be'),
+    ('seed', 'missing', 'have no seed'),
     ('corpus_sha256', 'missing', 'have no corpus_sha256'), ('corpus_sha256', 'f' * 64, 'was trained on another text'),
 ])
 def test_what_a_checkpoint_says_is_not_believed(saved, name, value, message):
