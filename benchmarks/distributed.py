@@ -76,30 +76,6 @@ def count_bytes(hidden, workers):
         subprocess.run(['ip', 'netns', 'delete', name], check=True)
 
 
-def model(times, hidden, latency=1e-4):
-    """The table of speed-ups on a network, from a straight line through what one process takes for n rows."""
-    (few, t_few), (many, t_many) = min(times.items()), max(times.items())
-    slope = (t_many - t_few) / (many - few)
-    start = t_few - few * slope
-
-    def t(n):
-        return start + slope * n
-
-    rows = []
-    for gigabits in [1, 10, 100]:
-        for servers in ['one', 'each']:
-            row = [f'{gigabits} Gbit/s, ' + ('one server' if servers == 'one' else 'a server on each')]
-            for n in [32, 256, 1024]:
-                for count in [2, 4, 8]:
-                    sent = 2 * num_bytes(hidden) * (count if servers == 'one' else 1)
-                    row.append(f'{t(n) / (t(n / count) + sent / (gigabits * 1e9 / 8) + 2 * latency):.2f}')
-            rows.append(row)
-    head = ['network', *(f'n = {n}, K = {count}' for n in [32, 256, 1024] for count in [2, 4, 8])]
-    return (f'The line through n = {few} and n = {many} of the table above, for h = {hidden}: '
-            f't(n) = {1000 * start:.1f} ms + {1000 * slope:.2f} ms · n. B = {num_bytes(hidden) / 1e6:.2f} MB, l = '
-            f'{1000 * latency:g} ms.\n\n' + table(head, rows))
-
-
 def load():
     return f'{os.getloadavg()[0]:.1f}'
 
@@ -107,22 +83,19 @@ def load():
 def main(is_quick):
     hiddens, batch_sizes, workers = ([8], [32, 16], [2]) if is_quick else ([64, 256, 512], [32, 16, 8], [1, 2, 4])
     epochs = 2 if is_quick else 12
-    before, rows, times = load(), [], {}
+    before, rows = load(), []
     for hidden in hiddens:
-        for n in batch_sizes:
-            times[hidden, n] = run(hidden, n, epochs=epochs)
-        shared = [run(hidden, 32, count, epochs) for count in workers]
-        rows.append([hidden, f'{num_bytes(hidden) / 1e6:.2f}', *(f'{1000 * times[hidden, n]:.1f}' for n in batch_sizes),
-                     *(f'{1000 * seconds:.1f}' for seconds in shared)])
+        times = [run(hidden, n, epochs=epochs) for n in batch_sizes]
+        times += [run(hidden, 32, count, epochs) for count in workers]
+        rows.append([hidden, f'{num_bytes(hidden) / 1e6:.2f}', *(f'{1000 * seconds:.1f}' for seconds in times)])
         print(rows[-1], flush=True)
     head = ['h', 'MB of gradients', *(f'one process, n = {n}' for n in batch_sizes), *(f'K = {k}' for k in workers)]
     text = (table(head, rows) + f'\n\nBefore it began, {before} processes wanted a core of this machine, on average '
             'over a minute.')
     if float(before) > count_cores():
         text += (' That is more than it has: all times are too long, and rough. Measure on a quiet machine before '
-                 'you believe them, or the model below.')
-    texts = {'steps': text, 'model': model({n: times[hiddens[len(hiddens) // 2], n] for n in batch_sizes},
-                                           hiddens[len(hiddens) // 2])}
+                 'you believe them.')
+    texts = {'steps': text}
     counts = [(count, count_bytes(8 if is_quick else 256, count)) for count in ([2] if is_quick else [1, 2, 4])]
     if counts[0][1]:
         expected = num_bytes(8 if is_quick else 256)
