@@ -49,9 +49,9 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
             state = tuple(s.detach() for s in state)
         with autograd.record():
             inputs = to_onehot(X, vocab_size)                           # T × (n, d)
-            returned = rnn(inputs, state, params)
-            _checks.returned(returned, inputs, state)
-            outputs, state = returned                                   # T × (n, q)
+            outputs = rnn(inputs, state, params)                        # both outputs and state
+            _checks.returned(outputs, inputs, state)
+            outputs, state = outputs                                    # T × (n, q)
             outputs = nd.concat(*outputs, dim=0)                        # (T n, q), time first
             y = Y.T.reshape((-1,))                                      # (T n,), in the same order
             l = loss(outputs, y).mean()                                 # a single number
