@@ -6,6 +6,7 @@ pair of texts: what is wrong, and the command that mends it (in brackets, what e
 """
 import contextlib
 import ctypes
+import importlib
 import os
 import platform
 import re
@@ -40,6 +41,10 @@ def import_mxnet():
         wrong, error = start_mxnet()
     if wrong:
         raise ImportError(sentence(*wrong)) from error
+    display = sys.modules.get('IPython.display')
+    if display and not hasattr(display, 'set_matplotlib_formats'):      # IPython 9 removed it, and d2lzh draws with it
+        display.set_matplotlib_formats = lambda *formats: importlib.import_module(
+            'matplotlib_inline.backend_inline').set_matplotlib_formats(*formats)
     _roles.serve()
 
 
