@@ -70,9 +70,10 @@ def start_mxnet():
 def what_it_means(error):
     module = error.name if isinstance(error, ModuleNotFoundError) else None
     if module in ('mxnet', 'numpy'):
+        cure = INSTALL if sys.version_info < (3, 13) else (
+            'python -m pip install --no-deps mxnet==1.9.1 (or make train, in the folder of rnn_scratch)')
         return what_is_missing() or (
-            f'MXNet is not installed for Python {platform.python_version()} ({sys.executable})', INSTALL
-            if sys.version_info < (3, 13) else 'python -m pip install --no-deps mxnet==1.9.1 (or make train, in the folder of rnn_scratch)')
+            f'MXNet is not installed for Python {platform.python_version()} ({sys.executable})', cure)
     if module in ('distutils', 'distutils.version'):        # it left Python with 3.12, and setuptools brings it back
         return (f'MXNet needs the module distutils, which Python {platform.python_version()} does not have',
                 'python -m pip install setuptools')
