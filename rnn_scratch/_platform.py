@@ -4,13 +4,16 @@ MXNet 1.9.1 is from 2022: where its import fails today, its message names no cur
 `make` runs this file as a program before it installs anything. Each function `wrong_…` or `what_…` gives None, or a
 pair of texts: what is wrong, and the command that mends it (in brackets, what else one should know).
 """
+import _thread
 import contextlib
 import ctypes
+import functools
 import os
 import platform
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 
 # Where MXNet 1.9.1 runs, the system's libraries that it needs there, and Debian's packages of them (None: no package).
@@ -40,6 +43,7 @@ def import_mxnet():
         wrong, error = start_mxnet()
     if wrong:
         raise ImportError(sentence(*wrong)) from error
+    sys.unraisablehook = functools.partial(what_is_ignored, before=sys.unraisablehook)
     _roles.serve()
 
 
@@ -225,6 +229,27 @@ def start_is_over():
     """What our program calls first: from here on, Ctrl-C is a KeyboardInterrupt, or what the program makes of it."""
     if signal.getsignal(signal.SIGINT) is end_at_once:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def what_is_ignored(unraisable, before):
+    """Python calls this for an exception that it cannot raise. About one Ctrl-C in eighty falls into the `__del__` of an
+    array of MXNet: it comes again, unless the program has its own way with Ctrl-C. All else is for the hook before."""
+    frame = unraisable.exc_traceback and unraisable.exc_traceback.tb_frame
+    if (unraisable.exc_type is KeyboardInterrupt and frame and frame.f_code.co_name == '__del__'
+            and frame.f_globals['__name__'].startswith('mxnet.')
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler):
+        once_more(signal.SIGINT)
+    else:
+        before(unraisable)
+
+
+def once_more(number, is_due=lambda: True):
+    """Receive a signal again, a moment later: now, what it raises would be ignored again."""
+    def send():
+        time.sleep(0.01)
+        if is_due():
+            signal.raise_signal(number)
+    _thread.start_new_thread(send, ())
 
 
 if __name__ == '__main__':
