@@ -232,8 +232,8 @@ def start_is_over():
 
 
 def what_is_ignored(unraisable, before):
-    """Python calls this for an exception that it cannot raise. About one Ctrl-C in eighty falls into the `__del__` of an
-    array of MXNet: it comes again, unless the program has its own way with Ctrl-C. All else is for the hook before."""
+    """Python calls this for what it cannot raise: one Ctrl-C in eighty falls into the `__del__` of an array of MXNet.
+    It comes again, unless the program has its own way with Ctrl-C. All else is for the hook that was there before."""
     frame = unraisable.exc_traceback and unraisable.exc_traceback.tb_frame
     if (unraisable.exc_type is KeyboardInterrupt and frame and frame.f_code.co_name == '__del__'
             and frame.f_globals['__name__'].startswith('mxnet.')

@@ -23,7 +23,7 @@ from .. import _checks
 from . import evaluation, fused
 from .cells import CELLS, shape_of
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from .corpus import printable
+from .corpus import keep_note, printable
 from .stop import StopSignals
 
 
@@ -160,6 +160,7 @@ class Run:
             raise OSError(f'The models of this run ({num_files * size / 1e6:.1f} MB) cannot be written into the folder '
                           f'{self.path.parent} ({error.strerror}): make room there, or choose another folder with '
                           '--out.') from error
+        keep_note(self.path.parent, self.settings.corpus)
 
     def train(self):
         """Train up to plan.epochs, or until there is a reason to stop early; save, whatever ends it: KeyboardInterrupt

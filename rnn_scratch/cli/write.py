@@ -35,14 +35,20 @@ def add_write(commands):
     parser.add_argument('--copied', action='store_true',
                         help='say how much of the song stands word for word in the text that the model was trained on, '
                              'and show it in colour on a terminal')
+    parser.add_argument('--corpus', type=flags.path, metavar='PATH',
+                        help='with --copied: where that text is now (default: where the training read it)')
     parser.add_argument('--interactive', action='store_true', help='type a prefix, read on, type another')
 
 
 def write(args):
     """Print a song, or one after the other for the prefixes that are typed."""
     from ..beyond.corpus import trained_text
-    checkpoint = load(args.model)
-    corpus = trained_text(checkpoint) if args.copied else None
+    from ..beyond.folders import newest_run
+    if args.corpus and not args.copied:
+        raise ValueError(f'--corpus {args.corpus} is for the comparison with the text: give --copied, too.')
+    path = args.model or newest_run()[-1]
+    checkpoint = load(path)
+    corpus = trained_text(path, checkpoint, args.corpus) if args.copied else None
     if args.num_chars > LONGEST_SONG and (args.copied or len(args.temperature) > 1):
         raise ValueError(f'--num-chars {args.num_chars} is too many for songs that are kept until they are whole, as '
                          f'with --copied or several temperatures: {LONGEST_SONG:,} at most.')
