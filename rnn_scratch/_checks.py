@@ -6,14 +6,15 @@ and what to do. What Python or MXNet says clearly, at once, is left to them. Oth
 import functools
 import inspect
 import math
-import os
 import reprlib
 from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral, Real
 
 import mxnet as mx
 import numpy as np
-from mxnet import nd
+from mxnet import autograd, nd
+
+from ._platform import memory_bytes
 
 LARGEST = 2 ** 31 - 1       # the longest side that an array of MXNet can have, and the most numbers
 LONGEST_TEXT = 100_000      # characters that one call writes: some minutes of work
@@ -56,6 +57,12 @@ def whole(lowest, highest=LARGEST, **values):
                     **{name: value})
 
 
+def indices(X):
+    must_be(nd.NDArray, 'an NDArray (n, T), made with nd.array', lambda X: X.ndim in (1, 2), X=X)
+    must_be(nd.NDArray, 'whole numbers', lambda X: (X.asnumpy() == np.floor(X.asnumpy())).all(), 'they are indices of '
+            'characters', X=X)
+
+
 def picked(i, vocab_size):
     if not 0 <= i < vocab_size or i != int(i):
         raise ValueError(f'pick must give a whole number from 0 to {vocab_size - 1}, not {i:g}.')
@@ -71,7 +78,7 @@ def sizes(ctx, num_hiddens, **others):
     whole(1, num_hiddens=num_hiddens, **others)
     device(ctx)
     numbers = int(num_hiddens) * max(int(num_hiddens), *map(int, others.values()))      # of 8 bytes, with gradients
-    if numbers > min(LARGEST, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 8):
+    if numbers > 10 ** 7 and numbers > min(LARGEST, memory_bytes() // 8):
         raise ValueError(f'With num_hiddens {num_hiddens} an array has {numbers} numbers, more than MXNet or this '
                          'machine can hold: choose smaller sizes.')
 
@@ -150,6 +157,8 @@ def listed(params):
 
 def gradients(params):
     listed(params)
+    if autograd.is_recording():
+        raise ValueError('Inside autograd.record() no parameter can change: take this call out of that block.')
     for i, param in enumerate(params):
         if param.grad is None:
             raise ValueError(f'The parameter {i}, of shape {param.shape}, has no gradient: call attach_grad() on it.')
@@ -184,7 +193,8 @@ def prefixes(songs, char_to_idx):
     must_be(Collection, 'a list of texts', lambda songs: not isinstance(songs, str), prefixes=songs,
             cure='put the texts in brackets')
     for song in songs:
-        must_be(str, 'a text, and not empty', len, prefix=song)
+        must_be(str, f'a text, not empty, of at most {LONGEST_TEXT} characters', lambda x: 0 < len(x) <= LONGEST_TEXT,
+                prefix=song)
         for char in song:
             if char not in char_to_idx:
                 raise ValueError(f'The character {char!r} of the prefix {show(song)} is not among the '

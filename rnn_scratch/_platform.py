@@ -38,11 +38,16 @@ def sentence(what, command):
 def import_mxnet():
     """Import MXNet, or raise an ImportError that says in one sentence why it cannot start here and what to do."""
     from . import _roles  # here, because `make` runs this file alone
-    _roles.check_role()
-    with _roles.without_role():
-        wrong, error = start_mxnet()
-    if wrong:
-        raise ImportError(sentence(*wrong)) from error
+    try:
+        _roles.check_role()
+        with _roles.without_role():
+            wrong, cause = start_mxnet()
+        if wrong:
+            raise ImportError(sentence(*wrong)) from cause
+    except ImportError as error:
+        if is_our_start():
+            sys.exit(str(error))
+        raise
     sys.unraisablehook = functools.partial(what_is_ignored, before=sys.unraisablehook)
     _roles.serve()
 
@@ -169,6 +174,19 @@ def count_cores():
 
 def has_avx2():
     return first_match(' (avx2) ', '/proc/cpuinfo') is not None
+
+
+def memory_bytes():
+    """The memory of this machine, or of the container or the shell where they allow less."""
+    import resource
+    found = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY:
+        found.append(limit)
+    for path in ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']:
+        with contextlib.suppress(OSError, ValueError):      # not there; or `max`, which is no limit
+            found.append(int(Path(path).read_text()))
+    return min(found)
 
 
 def first_match(pattern, path):

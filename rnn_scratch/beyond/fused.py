@@ -46,6 +46,11 @@ def check_cell(rnn):
 def check_fit(n, vocab_size, state, params):
     """Sizes that go together, and as many scores as characters: the operators below would not notice."""
     _checks.fit(n, vocab_size, state, params)
+    here = np.float32, params[0].context
+    for array in [*params, *state]:
+        if (array.dtype, array.context) != here:
+            raise ValueError(f'The state and all parameters must be float32 on one device, as the first parameter on '
+                             f'{here[1]}, not {np.dtype(array.dtype)} on {array.context}: make all with one ctx.')
     h, q = params[3].shape
     if q != vocab_size:
         raise ValueError(f'W_hq has shape {(h, q)}, but there are {vocab_size} characters: make the parameters with '
@@ -61,6 +66,8 @@ def check_mini_batch(X, Y, state, params, vocab_size):
         raise ValueError(f'X and Y, the characters and those that follow them, must both have the shape (n, T), not '
                          f'{X.shape} and {Y.shape}.')
     check_fit(X.shape[0], vocab_size, state, params)
+    _checks.must_be(nd.NDArray, f'on {params[0].context}, as the parameters are', lambda A: A.context ==
+                    params[0].context, X=X, Y=Y)
     for name, indices in ('X', X.asnumpy()), ('Y', Y.asnumpy()):
         unknown = indices[~np.isin(indices, np.arange(vocab_size))]
         if unknown.size:

@@ -7,7 +7,6 @@ import contextlib
 import math
 import os
 import random
-import resource
 import shlex
 import tempfile
 import time
@@ -20,6 +19,7 @@ from mxnet import random as mx_random
 from tqdm import tqdm
 
 from .. import _checks
+from .._platform import memory_bytes
 from . import evaluation, fused
 from .cells import CELLS, shape_of
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -40,18 +40,6 @@ def check_run(settings, corpus, plan, workers=None):
     _checks.corpus(corpus.indices, corpus.vocab_size, settings.sampling == 'random', settings.num_steps,
                    settings.batch_size)
     _checks.prefixes(plan.prefix, corpus.char_to_idx)
-
-
-def memory_bytes():
-    """The memory of this machine, or of the container or the shell where they allow less."""
-    found = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        found.append(limit)
-    for path in ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']:
-        with contextlib.suppress(OSError, ValueError):      # not there; or `max`, which is no limit
-            found.append(int(Path(path).read_text()))
-    return min(found)
 
 
 def num_parameters(settings, corpus):

@@ -6,7 +6,7 @@ import signal
 import sys
 import warnings
 
-from .._platform import start_is_over
+from .._platform import INSTALL, sentence, start_is_over
 from ..beyond.stop import STOP_SIGNALS, StopSignals, stop_signals
 
 
@@ -58,6 +58,8 @@ def why(error, stop):
         return 128 + (stop.number or signal.SIGINT)
     if isinstance(error, MemoryError):
         return 'There is not enough memory for this: take a smaller text or model.'
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return sentence(f'The package {error.name} is not installed', INSTALL)
     if isinstance(error, (OSError, ValueError, FloatingPointError, ModuleNotFoundError)):
         return str(error)
     raise error

@@ -52,8 +52,9 @@ def write(args):
     if args.num_chars > LONGEST_SONG and (args.copied or len(args.temperature) > 1):
         raise ValueError(f'--num-chars {args.num_chars} is too many for songs that are kept until they are whole, as '
                          f'with --copied or several temperatures: {LONGEST_SONG:,} at most.')
-    if not args.interactive:
+    if args.prefix is not None or not args.interactive:
         write_song(checkpoint, beginning(checkpoint) if args.prefix is None else args.prefix, args, corpus)
+    if not args.interactive:
         return
     with contextlib.suppress(EOFError):
         while True:
