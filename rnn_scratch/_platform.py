@@ -36,18 +36,18 @@ def sentence(what, command):
 
 
 def import_mxnet():
-    """Import MXNet, or raise an ImportError that says in one sentence why it cannot start here and what to do."""
+    """Import MXNet, or say in one sentence why it cannot start here and what to do: our program ends with it; who else
+    imports this package, gets an ImportError."""
     from . import _roles  # here, because `make` runs this file alone
-    try:
-        _roles.check_role()
+    text, error = _roles.wrong_role(), None
+    if not text:
         with _roles.without_role():
-            wrong, cause = start_mxnet()
-        if wrong:
-            raise ImportError(sentence(*wrong)) from cause
-    except ImportError as error:
-        if is_our_start():
-            sys.exit(str(error))
-        raise
+            wrong, error = start_mxnet()
+        text = wrong and sentence(*wrong)
+    if text and is_our_start():
+        sys.exit(text)
+    if text:
+        raise ImportError(text) from error
     sys.unraisablehook = functools.partial(what_is_ignored, before=sys.unraisablehook)
     _roles.serve()
 
@@ -79,6 +79,8 @@ def what_it_means(error):
     if module in ('distutils', 'distutils.version'):        # it left Python with 3.12, and setuptools brings it back
         return (f'MXNet needs the module distutils, which Python {platform.python_version()} does not have',
                 'python -m pip install setuptools')
+    if module:
+        return f'MXNet needs the package {module}, which is not installed', INSTALL
     library = re.match(r'(\S+?\.so\S*): cannot open shared object file', str(error))
     if library:
         return what_is_missing() or (

@@ -664,6 +664,31 @@ def test_a_link_to_nothing_is_no_lock(program, tmp_path):
     assert not (tmp_path / 'nothing').exists() and (tmp_path / 'here/.lock').is_symlink()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason='only root can be another user')
+@pytest.mark.parametrize('name', ['.lock', '.corpus', 'random.safetensors', 'random-best.safetensors', 'training.png',
+                                  'a.png', 'a.onnx', 'a.safetensors'])
+@pytest.mark.parametrize('target', ['../mine', '../nothing'])
+def test_what_another_user_plants_leads_nowhere(run, program, tmp_path, name, target):
+    """In a folder that a group shares: a link to a file that is not theirs, in the way of a file of ours."""
+    (tmp_path / 'here').mkdir()
+    (tmp_path / 'here').chmod(0o777)
+    (tmp_path / 'mine').write_text('mine')
+    (tmp_path / 'poems.txt').write_text('分开不分开' * 40, 'utf-8')
+    program('train', *SMALL, '--out', 'other', '--epochs', 1)
+    planted = run('-c', f'import os; os.chdir("here"); os.setuid(65534); os.symlink({target!r}, {name!r})')
+    assert planted.returncode == 0 and os.lstat(tmp_path / 'here' / name).st_uid == 65534, planted.stderr
+    model = 'other/random.safetensors'
+    for arguments in [['train', *SMALL, '--corpus', 'poems.txt', '--epochs', 1], ['plot', model, '-o', 'here/a.png'],
+                      ['export', model, '--to', 'onnx', '--out', 'here/a.onnx'],
+                      ['export', model, '--to', 'pytorch', '--out', 'here/a.safetensors']]:
+        result = program(*arguments)
+        wanted = 'Traceback' not in result.stderr and len([line for line in result.stderr.splitlines()
+                                                           if 'Checkpoint(' not in line]) == result.returncode
+        assert wanted, result.stderr
+    assert (tmp_path / 'mine').read_text() == 'mine' and not (tmp_path / 'nothing').exists()
+    assert (tmp_path / 'here' / name).is_symlink()
+
+
 def test_a_file_system_without_locks(program, tmp_path, monkeypatch):
     def fail(*arguments):
         raise OSError(37, 'No locks available')

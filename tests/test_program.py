@@ -444,6 +444,9 @@ def test_prefix_after_prefix(program, trained):
     assert "'龘'" in unknown and unknown.count('\n') == 1
     assert second == d2l.predict_rnn('雨', 5, *model).replace(' ', '\n') + '\n'
     assert end == '\n'
+    given = program('write', '--interactive', '--num-chars', 5, '--temperature', 0, '--prefix', '分开', input='雨\n')
+    assert given.stdout.split('prefix> ') == [first, second, '\n']
+    assert program('write', '--interactive', '--prefix', '龘').returncode == 1
 
 
 @pytest.mark.parametrize('command', ['write', 'show', 'plot'])
