@@ -5,7 +5,6 @@ and what to do. What Python or MXNet says clearly, at once, is left to them. Oth
 """
 import functools
 import inspect
-import math
 import reprlib
 from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral, Real
@@ -40,27 +39,17 @@ def must_be(kind, needed, is_right=lambda value: True, cure='', **values):
             raise error(f'{name} must be {needed}, not {show(value)}{": " * bool(cure)}{cure}.')
 
 
-# The same with its first arguments given, for instance text(prefix=prefix) and above_zero(temperature=temperature).
 number = functools.partial(must_be, Real)
-above_zero = functools.partial(number, 'above 0 and finite', lambda x: 0 < x < math.inf)
 learning_rate = functools.partial(number, 'above 0 and below 3.4e38', lambda x: 0 < x < 3.4e38)     # in 32 bits
 theta = functools.partial(must_be, (Real, type(None)), 'above 0, or None', lambda x: x is None or x > 0)
-text = functools.partial(must_be, str, 'a text', cure='put its characters into one text, in quotes')
 
 
 def whole(lowest, highest=LARGEST, **values):
     """Python's and NumPy's whole numbers, but no 3.0, and no True, which MXNet does not take."""
     for name, value in values.items():
-        if type(value) is not int or not lowest <= value <= highest:        # most are right, and this is quick
-            bounds = f'at most {highest}' if isinstance(value, Real) and value > highest else f'{lowest} or more'
-            must_be(Integral, f'a whole number, {bounds}', lambda i: lowest <= i <= highest and not isinstance(i, bool),
-                    **{name: value})
-
-
-def indices(X):
-    must_be(nd.NDArray, 'an NDArray (n, T), made with nd.array', lambda X: X.ndim in (1, 2), X=X)
-    must_be(nd.NDArray, 'whole numbers', lambda X: (X.asnumpy() == np.floor(X.asnumpy())).all(), 'they are indices of '
-            'characters', X=X)
+        bounds = f'at most {highest}' if isinstance(value, Real) and value > highest else f'{lowest} or more'
+        must_be(Integral, f'a whole number, {bounds}', lambda i: lowest <= i <= highest and not isinstance(i, bool),
+                **{name: value})
 
 
 def picked(i, vocab_size):

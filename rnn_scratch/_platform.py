@@ -36,8 +36,7 @@ def sentence(what, command):
 
 
 def import_mxnet():
-    """Import MXNet, or say in one sentence why it cannot start here and what to do: our program ends with it; who else
-    imports this package, gets an ImportError."""
+    """Import MXNet, or end: our program with one sentence, what else imports us with an ImportError that has it."""
     from . import _roles  # here, because `make` runs this file alone
     text, error = _roles.wrong_role(), None
     if not text:
@@ -73,14 +72,13 @@ def start_mxnet():
 
 def what_it_means(error):
     module = error.name if isinstance(error, ModuleNotFoundError) else None
-    if module in ('mxnet', 'numpy'):
-        return what_is_missing() or (
-            f'MXNet is not installed for Python {platform.python_version()} ({sys.executable})', INSTALL)
     if module in ('distutils', 'distutils.version'):        # it left Python with 3.12, and setuptools brings it back
         return (f'MXNet needs the module distutils, which Python {platform.python_version()} does not have',
                 'python -m pip install setuptools')
-    if module:
-        return f'MXNet needs the package {module}, which is not installed', INSTALL
+    if module:      # MXNet, or what it imports
+        name = 'MXNet' if module == 'mxnet' else f'The package {module}, which MXNet needs,'
+        return what_is_missing() or (
+            f'{name} is not installed for Python {platform.python_version()} ({sys.executable})', INSTALL)
     library = re.match(r'(\S+?\.so\S*): cannot open shared object file', str(error))
     if library:
         return what_is_missing() or (

@@ -186,7 +186,7 @@ def test_mxnet_is_not_started_with_it(run, name, value):
     ({'OMP_NUM_THREADS': 'abc'}, 'The environment variable OMP_NUM_THREADS is .abc., which .*; run: unset OMP_NUM_'),
     ({'DMLC_ROLE': 'teacher'}, 'DMLC_ROLE is .teacher., so DMLC_ROLE must be scheduler, server or worker'),
     ({'MISSING': 'mxnet'}, 'MXNet is not installed for Python .*; run: make train'),
-    ({'MISSING': 'requests'}, 'MXNet needs the package requests, which is not installed; run: make train'),
+    ({'MISSING': 'requests'}, 'The package requests, which MXNet needs, is not installed for .*; run: make train'),
     ({'MISSING': 'safetensors'}, 'The package safetensors is not installed; run: make train'),
     ({'MISSING': 'd2lzh'}, 'The package d2lzh is not installed; run: make train'),
     ({'LIBRARY': 'libquadmath.so.9'}, 'MXNet needs the system library libquadmath.so.9, which this machine lacks'),

@@ -181,7 +181,7 @@ def test_the_note_beside_a_model_finds_its_text(secret, program, monkeypatch):
     assert written.returncode == 0, written.stderr
     os.rename(secret / 'poems.txt', secret / 'moved.txt')
     assert 'poems.txt does not exist' in program(*resume, 4).stderr
-    assert '--corpus' in program('write', model, '--copied').stderr
+    assert 'is not there any more: name it with --corpus' in program('write', model, '--copied').stderr
     note.unlink()
     for arguments in [[*resume, 4], ['write', model, '--copied']]:
         result = program(*arguments)

@@ -113,9 +113,8 @@ def keep_note(folder, place):
 
 
 def place_of_text(path, name):
-    """Where the text of this name is that the model at `path` was trained on. One of version 0.2 has the place itself.
-    ValueError where neither the model nor the note beside it says so."""
-    if name is None or os.path.isabs(name):
+    """Where the text of this name is that the model at `path` was trained on; ValueError where nothing says it."""
+    if name is None or os.path.isabs(name):     # version 0.2 wrote the place itself
         return name
     place = read_note(Path(path).parent)
     if place is None or Path(place).name != name:
@@ -125,19 +124,14 @@ def place_of_text(path, name):
 
 
 def trained_text(path, checkpoint, corpus=None):
-    """模型训练用的文本，从当时的地方重新读出来。
-
-    The text that the model at `path` was trained on, read from `corpus` or else from where its run read it. OSError or
-    ValueError where the model is not from a run, or where the text is not there any more, or is another one by now.
-    """
+    """The text that a model was trained on, from `corpus` or where its run read it; OSError or ValueError without."""
     if 'corpus_sha256' not in checkpoint.settings:
         raise ValueError('The model was not saved by python -m rnn_scratch train, so it does not say which text it was '
                          'trained on: leave --copied out.')
     settings = Settings.of(_files.shown(path), checkpoint)
     place = corpus or place_of_text(path, settings.corpus)
     if place and not os.path.isfile(place):
-        raise FileNotFoundError(f'The text that the model was trained on, {_files.shown(place)}, is not there any more'
-                                ': name it with --corpus, or leave --copied out.')
+        raise FileNotFoundError(f'Its text, {_files.shown(place)}, is not there any more: name it with --corpus.')
     corpus = Corpus.read(place, settings.num_chars, settings.holdout)
     corpus.check_same('The model', checkpoint)
     return corpus.text

@@ -76,20 +76,12 @@ def check_mini_batch(X, Y, state, params, vocab_size):
 
 
 class Graph:
-    """把几个公式合成一个算子，按符号的名字传入数组。
-
-    Formulas over symbols as one operator, which takes arrays by the names of the symbols.
-
-    >>> a, b = sym.Variable('a'), sym.Variable('b')
-    >>> Graph(a - 2 * b)(b=nd.array([1, 2]), a=nd.array([5, 5])).asnumpy().tolist()
-    [3.0, 1.0]
-
-    The first call plans memory and order for all later ones, which do not write into what it returned.
-    """
+    """Formulas over symbols as one operator, which takes arrays by the names of the symbols."""
 
     def __init__(self, *formulas):
         group = sym.Group(formulas)
         self.names = group.list_inputs()        # an operator takes its arguments in this order
+        # The first call plans memory and order for all later ones, which do not write into what it returned.
         self.operator = nd.CachedOp(group, [('static_alloc', True), ('static_shape', True)])
 
     def __call__(self, **arrays):
@@ -304,12 +296,6 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
 
     The picked index goes into the next step as the array that it is, so hundreds of steps are asked for before one is
     awaited; the chapter waits for each.
-
-    >>> import rnn_scratch as d2l
-    >>> import mxnet as mx
-    >>> params = [nd.ones((2, 1)), nd.ones((1, 1)), nd.zeros(1), nd.ones((1, 2)), nd.array([0, 1])]
-    >>> predict_rnn('a', 3, d2l.rnn, params, d2l.init_rnn_state, 1, 2, mx.cpu(), ['a', 'b'], {'a': 0, 'b': 1})
-    'abbb'
 
     `rnn` must be `d2l.rnn`. The errors are those of `predict.predict_rnn`, and ValueError for another cell.
     """

@@ -48,12 +48,9 @@ def num_parameters(settings, corpus):
 
 
 def training_bytes(settings, corpus, workers=None):
-    """训练至少需要多少字节的内存。
-
-    The memory that training needs at least, in bytes: a number takes four. Each process has the parameters five times:
-    themselves, their gradients, and the checkpoints of the last epoch, of the one before and of the best. Of a
-    mini-batch there are the scores, their softmax and their gradients, and H.
-    """
+    """What training needs at least: a number takes four bytes."""
+    # Each process has the parameters five times: themselves, their gradients, and the checkpoints of the last epoch, of
+    # the one before and of the best. Of a mini-batch there are the scores, their softmax and their gradients, and H.
     parameters, rows = num_parameters(settings, corpus), settings.num_steps * settings.batch_size
     return 4 * (5 * parameters * (workers or 1) + rows * (3 * corpus.vocab_size + settings.hidden))
 
