@@ -159,7 +159,7 @@ def parameters(params, ctx=None):
         name = f'The parameter {i}, of shape {param.shape},'
         if param.dtype is not np.float32:
             raise TypeError(f"{name} holds {np.dtype(param.dtype)}: make it with .astype('float32').")
-        if ctx not in (None, param.context):
+        if ctx is not None and not (isinstance(ctx, mx.Context) and ctx == param.context):
             raise ValueError(f'{name} is on {param.context}, but ctx is {show(ctx)}: use one ctx for all.')
         if not np.isfinite(param.asnumpy()).all():
             raise ValueError(f'{name} holds numbers that are not finite: make it anew, or load an earlier epoch.')

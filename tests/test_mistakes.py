@@ -300,6 +300,8 @@ for value, error, words in [('cpu', TypeError, "'cpu' | mxnet.cpu()"), (0, TypeE
                             (mx.cpu, TypeError, 'cpu | mxnet.cpu()')]:
     wrong(f'{PARAMS}; {STATES}', error, f'ctx | {words}', ctx=value)
     wrong(f'{PREDICTS}; {EPOCHS}; {TRAINS}; {EVALUATES}', ValueError, 'parameter 0 | cpu(0) | ctx', ctx=value)
+wrong(f'{PREDICTS}; {EPOCHS}; {TRAINS}; {EVALUATES}', ValueError, 'parameter 0 | ctx is an array',
+      ctx=Made(nd.zeros, 1))
 wrong(f'{PARAMS}; {STATES}', ValueError, 'gpu(97) | try_gpu()', ctx=mx.gpu(97))
 wrong(f'{PREDICTS}; {EPOCHS}; {TRAINS}', ValueError, 'parameter 0 | cpu(0) | gpu(97)', ctx=mx.gpu(97))
 wrong(f'{PREDICTS}; {EPOCHS}', ValueError, 'cpu(0) | cpu(1)', ctx=mx.cpu(1))
