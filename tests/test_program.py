@@ -494,6 +494,18 @@ def test_a_stranger_s_model_sends_nothing_to_the_terminal(program, trained):
         assert (result.stdout + result.stderr).replace('\n', '').isprintable()
 
 
+def test_a_stranger_s_name_of_a_file_sends_nothing_to_the_terminal(program, trained):
+    """It is the newest model under runs/; or it is named, as a shell does for runs/*/*."""
+    planted = trained.with_name('\033[31m.safetensors')
+    trained.rename(planted)
+    for arguments in [['show'], ['write', '--num-chars', 0], ['show', f'{planted}x'],
+                      ['train', '--resume', planted, '--epochs', 1], ['write', planted, '--copied', '--num-chars', 9],
+                      ['export', '--to', 'onnx', '--out', 'a']]:
+        result = program(*arguments)
+        assert r'\x1b[31m.safetensors' in result.stderr
+        assert (result.stdout + result.stderr).replace('\n', '').isprintable()
+
+
 def test_the_newest_run_is_the_one_that_was_saved_last(program, tmp_path):
     for folder in ['old', 'new']:
         program('train', *SMALL, '--epochs', 1, '--out', f'runs/{folder}')

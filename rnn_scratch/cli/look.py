@@ -98,7 +98,7 @@ def show(args):
     def printable(value):
         return value if isinstance(value, str) and value.isprintable() and len(value) <= 200 else _checks.show(value)
 
-    checkpoint = load(args.model)
+    checkpoint = load(args)
     sizes = ', '.join(f'{symbol} {param.shape}' for symbol, param in zip(checkpoint.symbols, checkpoint.params))
     rows = [('cell', f'{checkpoint.cell}, {checkpoint.num_hiddens} hidden units'),
             ('arrays', f'{sizes}: {sum(param.size for param in checkpoint.params):,} numbers'),

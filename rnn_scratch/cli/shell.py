@@ -7,6 +7,7 @@ import sys
 import warnings
 
 from .._platform import INSTALL, sentence, start_is_over
+from ..beyond.corpus import printable
 from ..beyond.stop import STOP_SIGNALS, StopSignals, stop_signals
 
 
@@ -37,7 +38,7 @@ def run(parse_arguments):
         status = 1 if isinstance(lost or unwritten, BrokenPipeError) else (
             f'Standard output cannot be written ({(lost or unwritten).strerror}): send it to another place.')
     if status:
-        sys.exit(status)
+        sys.exit(printable(status) if isinstance(status, str) else status)
 
 
 def open_streams():
@@ -78,7 +79,7 @@ def say(text, streams=()):
     """To the user, who is at standard error where standard output is closed or full; or has gone."""
     for stream in streams or [sys.stdout, sys.stderr]:
         with contextlib.suppress(OSError):
-            print(text, file=stream, flush=True)
+            print(printable(str(text)), file=stream, flush=True)
             return
 
 

@@ -43,12 +43,10 @@ def add_write(commands):
 def write(args):
     """Print a song, or one after the other for the prefixes that are typed."""
     from ..beyond.corpus import trained_text
-    from ..beyond.folders import newest_run
     if args.corpus and not args.copied:
         raise ValueError(f'--corpus {args.corpus} is for the comparison with the text: give --copied, too.')
-    path = args.model or newest_run()[-1]
-    checkpoint = load(path)
-    corpus = trained_text(path, checkpoint, args.corpus) if args.copied else None
+    checkpoint = load(args)
+    corpus = trained_text(args.model, checkpoint, args.corpus) if args.copied else None
     if args.num_chars > LONGEST_SONG and (args.copied or len(args.temperature) > 1):
         raise ValueError(f'--num-chars {args.num_chars} is too many for songs that are kept until they are whole, as '
                          f'with --copied or several temperatures: {LONGEST_SONG:,} at most.')
@@ -76,13 +74,13 @@ def beginning(checkpoint):
     return prefix
 
 
-def load(path):
-    """The model of this path, or else the newest one under runs/."""
+def load(args):
+    """The model that is named, or else the newest one under runs/."""
     from ..beyond.checkpoint import load_checkpoint
     from ..beyond.folders import newest_run
-    path = path or newest_run()[-1]
-    checkpoint = load_checkpoint(path)      # on the CPU: one character at a time, a GPU has nothing to do
-    note(f'{path}: {checkpoint}')
+    args.model = args.model or newest_run()[-1]
+    checkpoint = load_checkpoint(args.model)      # on the CPU: one character at a time, a GPU has nothing to do
+    note(f'{args.model}: {checkpoint}')
     return checkpoint
 
 
