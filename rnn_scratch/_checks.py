@@ -5,15 +5,15 @@ and what to do. What Python or MXNet says clearly, at once, is left to them. Oth
 """
 import functools
 import inspect
-import math
-import os
 import reprlib
 from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral, Real
 
 import mxnet as mx
 import numpy as np
-from mxnet import nd
+from mxnet import autograd, nd
+
+from ._platform import memory_bytes
 
 LARGEST = 2 ** 31 - 1       # the longest side that an array of MXNet can have, and the most numbers
 LONGEST_TEXT = 100_000      # characters that one call writes: some minutes of work
@@ -39,21 +39,17 @@ def must_be(kind, needed, is_right=lambda value: True, cure='', **values):
             raise error(f'{name} must be {needed}, not {show(value)}{": " * bool(cure)}{cure}.')
 
 
-# The same with its first arguments given, for instance text(prefix=prefix) and above_zero(temperature=temperature).
 number = functools.partial(must_be, Real)
-above_zero = functools.partial(number, 'above 0 and finite', lambda x: 0 < x < math.inf)
 learning_rate = functools.partial(number, 'above 0 and below 3.4e38', lambda x: 0 < x < 3.4e38)     # in 32 bits
 theta = functools.partial(must_be, (Real, type(None)), 'above 0, or None', lambda x: x is None or x > 0)
-text = functools.partial(must_be, str, 'a text', cure='put its characters into one text, in quotes')
 
 
 def whole(lowest, highest=LARGEST, **values):
     """Python's and NumPy's whole numbers, but no 3.0, and no True, which MXNet does not take."""
     for name, value in values.items():
-        if type(value) is not int or not lowest <= value <= highest:        # most are right, and this is quick
-            bounds = f'at most {highest}' if isinstance(value, Real) and value > highest else f'{lowest} or more'
-            must_be(Integral, f'a whole number, {bounds}', lambda i: lowest <= i <= highest and not isinstance(i, bool),
-                    **{name: value})
+        bounds = f'at most {highest}' if isinstance(value, Real) and value > highest else f'{lowest} or more'
+        must_be(Integral, f'a whole number, {bounds}', lambda i: lowest <= i <= highest and not isinstance(i, bool),
+                **{name: value})
 
 
 def picked(i, vocab_size):
@@ -71,7 +67,7 @@ def sizes(ctx, num_hiddens, **others):
     whole(1, num_hiddens=num_hiddens, **others)
     device(ctx)
     numbers = int(num_hiddens) * max(int(num_hiddens), *map(int, others.values()))      # of 8 bytes, with gradients
-    if numbers > min(LARGEST, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 8):
+    if numbers > 10 ** 7 and numbers > min(LARGEST, memory_bytes() // 8):
         raise ValueError(f'With num_hiddens {num_hiddens} an array has {numbers} numbers, more than MXNet or this '
                          'machine can hold: choose smaller sizes.')
 
@@ -150,6 +146,8 @@ def listed(params):
 
 def gradients(params):
     listed(params)
+    if autograd.is_recording():
+        raise ValueError('Inside autograd.record() no parameter can change: take this call out of that block.')
     for i, param in enumerate(params):
         if param.grad is None:
             raise ValueError(f'The parameter {i}, of shape {param.shape}, has no gradient: call attach_grad() on it.')
@@ -161,7 +159,7 @@ def parameters(params, ctx=None):
         name = f'The parameter {i}, of shape {param.shape},'
         if param.dtype is not np.float32:
             raise TypeError(f"{name} holds {np.dtype(param.dtype)}: make it with .astype('float32').")
-        if ctx not in (None, param.context):
+        if ctx is not None and not (isinstance(ctx, mx.Context) and ctx == param.context):
             raise ValueError(f'{name} is on {param.context}, but ctx is {show(ctx)}: use one ctx for all.')
         if not np.isfinite(param.asnumpy()).all():
             raise ValueError(f'{name} holds numbers that are not finite: make it anew, or load an earlier epoch.')
@@ -184,7 +182,8 @@ def prefixes(songs, char_to_idx):
     must_be(Collection, 'a list of texts', lambda songs: not isinstance(songs, str), prefixes=songs,
             cure='put the texts in brackets')
     for song in songs:
-        must_be(str, 'a text, and not empty', len, prefix=song)
+        must_be(str, f'a text, not empty, of at most {LONGEST_TEXT} characters', lambda x: 0 < len(x) <= LONGEST_TEXT,
+                prefix=song)
         for char in song:
             if char not in char_to_idx:
                 raise ValueError(f'The character {char!r} of the prefix {show(song)} is not among the '

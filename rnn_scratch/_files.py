@@ -155,13 +155,7 @@ def decode(where, content):
 
 
 def likely_encoding(content):
-    """The encoding in which bytes look most like a Chinese or English text, by trying; None where none fits.
-
-    >>> likely_encoding('分开，不分开'.encode('gbk')), likely_encoding('我們不分開'.encode('big5'))
-    ('GB18030', 'Big5')
-    >>> likely_encoding('分开'.encode('utf-16')), likely_encoding('we part'.encode('utf-16-le'))
-    ('UTF-16', 'UTF-16LE')
-    """
+    """The encoding in which bytes look most like a Chinese or English text, by trying; None where none fits."""
     if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):      # the first begins like one of UTF-16
         return 'UTF-32'
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

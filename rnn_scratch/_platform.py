@@ -4,14 +4,17 @@ MXNet 1.9.1 is from 2022: where its import fails today, its message names no cur
 `make` runs this file as a program before it installs anything. Each function `wrong_…` or `what_…` gives None, or a
 pair of texts: what is wrong, and the command that mends it (in brackets, what else one should know).
 """
+import _thread
 import contextlib
 import ctypes
+import functools
 import importlib
 import os
 import platform
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 
 # Where MXNet 1.9.1 runs, the system's libraries that it needs there, and Debian's packages of them (None: no package).
@@ -34,13 +37,18 @@ def sentence(what, command):
 
 
 def import_mxnet():
-    """Import MXNet, or raise an ImportError that says in one sentence why it cannot start here and what to do."""
+    """Import MXNet, or end: our program with one sentence, what else imports us with an ImportError that has it."""
     from . import _roles  # here, because `make` runs this file alone
-    _roles.check_role()
-    with _roles.without_role():
-        wrong, error = start_mxnet()
-    if wrong:
-        raise ImportError(sentence(*wrong)) from error
+    text, error = _roles.wrong_role(), None
+    if not text:
+        with _roles.without_role():
+            wrong, error = start_mxnet()
+        text = wrong and sentence(*wrong)
+    if text and is_our_start():
+        sys.exit(text)
+    if text:
+        raise ImportError(text) from error
+    sys.unraisablehook = functools.partial(what_is_ignored, before=sys.unraisablehook)
     display = sys.modules.get('IPython.display')
     if display and not hasattr(display, 'set_matplotlib_formats'):      # IPython 9 removed it, and d2lzh draws with it
         display.set_matplotlib_formats = lambda *formats: importlib.import_module(
@@ -69,14 +77,15 @@ def start_mxnet():
 
 def what_it_means(error):
     module = error.name if isinstance(error, ModuleNotFoundError) else None
-    if module in ('mxnet', 'numpy'):
-        cure = INSTALL if sys.version_info < (3, 13) else (
-            'python -m pip install --no-deps mxnet==1.9.1 (or make train, in the folder of rnn_scratch)')
-        return what_is_missing() or (
-            f'MXNet is not installed for Python {platform.python_version()} ({sys.executable})', cure)
     if module in ('distutils', 'distutils.version'):        # it left Python with 3.12, and setuptools brings it back
         return (f'MXNet needs the module distutils, which Python {platform.python_version()} does not have',
                 'python -m pip install setuptools')
+    if module:      # MXNet, or what it imports
+        name = 'MXNet' if module == 'mxnet' else f'The package {module}, which MXNet needs,'
+        alone = module == 'mxnet' and sys.version_info >= (3, 13)       # see setup.py
+        return what_is_missing() or (
+            f'{name} is not installed for Python {platform.python_version()} ({sys.executable})',
+            'python -m pip install --no-deps mxnet==1.9.1 (or see the README)' if alone else INSTALL)
     library = re.match(r'(\S+?\.so\S*): cannot open shared object file', str(error))
     if library:
         return what_is_missing() or (
@@ -192,6 +201,19 @@ def has_avx2():
     return first_match(' (avx2) ', '/proc/cpuinfo') is not None
 
 
+def memory_bytes():
+    """The memory of this machine, or of the container or the shell where they allow less."""
+    import resource
+    found = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY:
+        found.append(limit)
+    for path in ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']:
+        with contextlib.suppress(OSError, ValueError):      # not there; or `max`, which is no limit
+            found.append(int(Path(path).read_text()))
+    return min(found)
+
+
 def first_match(pattern, path):
     """What the group of a pattern finds in a file of the system; None where there is neither."""
     try:
@@ -250,6 +272,27 @@ def start_is_over():
     """What our program calls first: from here on, Ctrl-C is a KeyboardInterrupt, or what the program makes of it."""
     if signal.getsignal(signal.SIGINT) is end_at_once:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def what_is_ignored(unraisable, before):
+    """Python calls this for what it cannot raise: one Ctrl-C in eighty falls into the `__del__` of an array of MXNet.
+    It comes again, unless the program has its own way with Ctrl-C. All else is for the hook that was there before."""
+    frame = unraisable.exc_traceback and unraisable.exc_traceback.tb_frame
+    if (unraisable.exc_type is KeyboardInterrupt and frame and frame.f_code.co_name == '__del__'
+            and frame.f_globals['__name__'].startswith('mxnet.')
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler):
+        once_more(signal.SIGINT)
+    else:
+        before(unraisable)
+
+
+def once_more(number, is_due=lambda: True):
+    """Receive a signal again, a moment later: now, what it raises would be ignored again."""
+    def send():
+        time.sleep(0.01)
+        if is_due():
+            signal.raise_signal(number)
+    _thread.start_new_thread(send, ())
 
 
 if __name__ == '__main__':

@@ -39,19 +39,20 @@ RULES = {
 MAY_BE_MISSING = ['DMLC_NODE_HOST', 'DMLC_INTERFACE', 'RNN_SCRATCH_WORKER']
 
 
-def check_role():
-    """Refuse the variables with which MXNet would wait for ever, or end without a clear word."""
+def wrong_role():
+    """What is wrong with the variables, where MXNet would wait for ever or end without a clear word; or None."""
     role = os.environ.get('DMLC_ROLE')
     for name, (needed, is_right) in RULES.items() if role is not None else []:
         text = os.environ.get(name)
         if not (name in MAY_BE_MISSING if text is None else is_right(text)):
-            raise ImportError(f'DMLC_ROLE is {role!r}, so {name} must be {needed}, and it is '
-                              f'{"not set" if text is None else repr(text)}: set it, or unset DMLC_ROLE.')
+            return (f'DMLC_ROLE is {role!r}, so {name} must be {needed}, and it is '
+                    f'{"not set" if text is None else repr(text)}: set it, or unset DMLC_ROLE.')
     if role == 'scheduler':
         uri, port = os.environ['DMLC_PS_ROOT_URI'], int(os.environ['DMLC_PS_ROOT_PORT'])
         if not can_listen(uri, port):
-            raise ImportError(f'The scheduler cannot listen on {uri}, port {port}: DMLC_PS_ROOT_URI must be an address '
-                              'of this machine, and DMLC_PS_ROOT_PORT a port that no other program uses.')
+            return (f'The scheduler cannot listen on {uri}, port {port}: DMLC_PS_ROOT_URI must be an address '
+                    'of this machine, and DMLC_PS_ROOT_PORT a port that no other program uses.')
+    return None
 
 
 @contextlib.contextmanager

@@ -28,8 +28,9 @@ def to_onehot(X, size):
     Raises
     ------
     TypeError, ValueError
-        X is no NDArray of one or two dimensions, or the size is not a positive whole number.
+        X is no NDArray of whole numbers, of one or two dimensions, or the size is not a positive whole number.
     """
-    _checks.must_be(nd.NDArray, 'an NDArray (n, T), made with nd.array', lambda X: X.ndim in (1, 2), X=X)
+    _checks.must_be(nd.NDArray, 'an NDArray (n, T) of whole numbers, made with nd.array',
+                    lambda X: X.ndim in (1, 2) and not (X.asnumpy() % 1).any(), X=X)
     _checks.whole(1, size=size)
     return [nd.one_hot(X_t, size) for X_t in X.T]       # X.T (T, n), X_t (n,)

@@ -163,7 +163,7 @@ def test_what_is_copied_at_two_temperatures_and_for_each_prefix(program, trained
 
 
 @pytest.mark.parametrize('lyrics, settings, message', [
-    (None, {}, 'song.txt, is not there any more: put it back, or leave --copied out'),
+    (None, {}, 'song.txt, is not there any more: name it with --corpus'),
     (LYRICS + '风', {}, 'The model was trained on another text than .*song.txt'),
     (LYRICS, {}, 'The text has 4 characters, and runs of 5 are looked for'),
     (LYRICS, None, 'does not say which text it was trained on: leave --copied out'),

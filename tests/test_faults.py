@@ -148,6 +148,61 @@ def test_a_signal_while_an_object_is_deleted(program, tmp_path, at_epoch, number
     assert saved(tmp_path) == done[:2]
 
 
+IN_A_SCRIPT = """if True:
+    import signal, sys
+    import rnn_scratch as d2l
+    from rnn_scratch.beyond import fused
+    import mxnet as mx
+    from mxnet._ctypes import ndarray
+
+    check_call, deleted = ndarray.check_call, []
+
+    def interrupted(code):              # Ctrl-C comes while MXNet deletes an array
+        check_call(code)
+        if sys._getframe(1).f_code.co_name == '__del__':
+            deleted.append(code)
+            if len(deleted) == 300:
+                signal.raise_signal(signal.SIGINT)
+                for _ in range(9):
+                    pass
+
+    ndarray.check_call, engine = interrupted, {'d2l': d2l, 'fused': fused}[sys.argv[1]]
+    if 'own' in sys.argv:
+        signal.signal(signal.SIGINT, lambda number, frame: signal.default_int_handler(number, frame))
+    chars, ctx = 'abcde', mx.cpu()
+    params = d2l.get_params(5, 3, 5, ctx)
+    before = params[0].asnumpy()
+    try:
+        engine.train_and_predict_rnn(
+            d2l.rnn, lambda: params, d2l.init_rnn_state, 3, 5, ctx, [0, 1, 2, 3, 4] * 20, chars,
+            {char: i for i, char in enumerate(chars)}, True, 100, 4, 1.0, 0.1, 2, 1000, 3, ['a'])
+        print('went on to its end')
+    except KeyboardInterrupt:
+        print('interrupted; the parameters have changed:', (params[0].asnumpy() != before).any())
+"""
+
+
+@pytest.mark.parametrize('engine', ['d2l', 'fused'])
+def test_ctrl_c_while_an_array_is_deleted_in_a_script(run, engine):
+    """The chapter's functions, in a process without the command line."""
+    result = run('-c', IN_A_SCRIPT, engine)
+    assert (result.stdout, result.stderr) == ('interrupted; the parameters have changed: True\n', '')
+
+
+def test_a_program_with_its_own_way_with_ctrl_c_is_left_alone(run):
+    """It would hear of one key press twice; Python says what was ignored, as without this package."""
+    result = run('-c', IN_A_SCRIPT, 'fused', 'own')
+    assert result.stdout == 'went on to its end\n' and result.stderr.count('KeyboardInterrupt') == 1
+
+
+def test_what_else_python_ignores_is_for_the_hook_before(run):
+    result = run('-c', 'import sys; sys.unraisablehook = lambda what: print(what.exc_type.__name__)\n'
+                       'import rnn_scratch\nclass Broken:\n    def __del__(self): raise self.error\n'
+                       'for kind in [RuntimeError, KeyboardInterrupt]:\n'
+                       '    broken = Broken(); broken.error = kind; del broken')
+    assert result.stdout == 'RuntimeError\nKeyboardInterrupt\n', result.stderr
+
+
 @pytest.mark.slow
 def test_signals_among_small_arrays(program, tmp_path, monkeypatch):
     """Python is deleting an array much of the time, and the epoch has no end that a signal could wait for."""
@@ -607,6 +662,31 @@ def test_a_link_to_nothing_is_no_lock(program, tmp_path):
     result = program('train', *SMALL, '--epochs', 1)
     assert result.returncode == 1 and 'here/.lock is no lock' in result.stderr
     assert not (tmp_path / 'nothing').exists() and (tmp_path / 'here/.lock').is_symlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='only root can be another user')
+@pytest.mark.parametrize('name', ['.lock', '.corpus', 'random.safetensors', 'random-best.safetensors', 'training.png',
+                                  'a.png', 'a.onnx', 'a.safetensors'])
+@pytest.mark.parametrize('target', ['../mine', '../nothing'])
+def test_what_another_user_plants_leads_nowhere(run, program, tmp_path, name, target):
+    """In a folder that a group shares: a link to a file that is not theirs, in the way of a file of ours."""
+    (tmp_path / 'here').mkdir()
+    (tmp_path / 'here').chmod(0o777)
+    (tmp_path / 'mine').write_text('mine')
+    (tmp_path / 'poems.txt').write_text('分开不分开' * 40, 'utf-8')
+    program('train', *SMALL, '--out', 'other', '--epochs', 1)
+    planted = run('-c', f'import os; os.chdir("here"); os.setuid(65534); os.symlink({target!r}, {name!r})')
+    assert planted.returncode == 0 and os.lstat(tmp_path / 'here' / name).st_uid == 65534, planted.stderr
+    model = 'other/random.safetensors'
+    for arguments in [['train', *SMALL, '--corpus', 'poems.txt', '--epochs', 1], ['plot', model, '-o', 'here/a.png'],
+                      ['export', model, '--to', 'onnx', '--out', 'here/a.onnx'],
+                      ['export', model, '--to', 'pytorch', '--out', 'here/a.safetensors']]:
+        result = program(*arguments)
+        wanted = 'Traceback' not in result.stderr and len([line for line in result.stderr.splitlines()
+                                                           if 'Checkpoint(' not in line]) == result.returncode
+        assert wanted, result.stderr
+    assert (tmp_path / 'mine').read_text() == 'mine' and not (tmp_path / 'nothing').exists()
+    assert (tmp_path / 'here' / name).is_symlink()
 
 
 def test_a_file_system_without_locks(program, tmp_path, monkeypatch):

@@ -47,8 +47,7 @@ def test_variables_that_make_no_sense(wrong, message, monkeypatch):
             monkeypatch.delenv(name, raising=False)
         else:
             monkeypatch.setenv(name, text)
-    with pytest.raises(ImportError, match=message):
-        _roles.check_role()
+    assert re.search(message, _roles.wrong_role())
 
 
 @pytest.mark.parametrize('right', [{}, {'DMLC_INTERFACE': 'lo'}, {'DMLC_NODE_HOST': '127.0.0.1'},
@@ -56,7 +55,7 @@ def test_variables_that_make_no_sense(wrong, message, monkeypatch):
 def test_variables_that_make_sense(right, monkeypatch):
     for name, text in {**ADDRESS, 'DMLC_ROLE': 'worker', **right}.items():
         monkeypatch.setenv(name, text)
-    _roles.check_role()
+    assert _roles.wrong_role() is None
 
 
 def test_a_wrong_role_is_refused_before_mxnet_is_imported(run):
@@ -230,8 +229,10 @@ def test_workers_that_were_started_differently(tmp_path, there):
 
 
 SEND = """
-import sys
+import os, sys
 from rnn_scratch.beyond.parallel import nd, worker
+if os.geteuid() == 0:       # the server is root's, and this process is another user's
+    os.setuid(65534)
 team = worker()
 with team.training([]):
     team.sums.store._send_command_to_servers(0, {content!r})

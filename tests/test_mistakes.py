@@ -10,15 +10,15 @@ import random
 import re
 
 import rnn_scratch as d2l
-from rnn_scratch.beyond import cells, evaluation, fused, pictures, sampling
-from rnn_scratch.beyond.checkpoint import Checkpoint
+from rnn_scratch.beyond import cells, evaluation, fused, parallel, pictures, sampling
+from rnn_scratch.beyond.checkpoint import Checkpoint, load_checkpoint
 
 import d2lzh
 import mxnet as mx
 import numpy as np
 import pytest
 from conftest import ROOT, is_ours
-from mxnet import nd
+from mxnet import autograd, nd
 
 CTX, NAN, INF = mx.cpu(), math.nan, math.inf
 CHARS, OTHER_CHARS = list('abcde'), list('abxyz')
@@ -197,6 +197,13 @@ def plot_training(checkpoints=None, path='picture.png', **fields):
     return pictures.plot_training([('a', Checkpoint(**fields))] if checkpoints is None else checkpoints, path)
 
 
+def while_recording(function):
+    def call(**arguments):
+        with autograd.record():
+            return function(**arguments)
+    return call
+
+
 # Each function, with right arguments
 FUNCTIONS = {
     'to_onehot': (d2l.to_onehot, {'X': Made(nd.zeros, (2, 4)), 'size': 5}),
@@ -229,6 +236,14 @@ FUNCTIONS = {
     'sampler': (sampling.sampler, {}),
     'plot_hidden_units': (plot_units, CHECKPOINT),
     'plot_training': (plot_training, CHECKPOINT),
+    'load_checkpoint': (load_checkpoint, {'path': ROOT / 'tests/saved_by_0.2.safetensors', 'ctx': CTX}),
+    'on_contexts': (parallel.on_contexts, {'engine': fused, 'contexts': [CTX]}),
+    **{f'{name}, while recording': (while_recording(function), right(names)) for name, function, names in [
+        ('train_epoch', d2l.train_epoch, EPOCH), ('fused.train_epoch', fused.train_epoch, EPOCH),
+        ('train_and_predict_rnn', d2l.train_and_predict_rnn, TRAIN),
+        ('fused.train_and_predict_rnn', fused.train_and_predict_rnn, TRAIN)]},
+    'grad_clipping, while recording': (while_recording(d2l.grad_clipping), {'params': Made(params), 'theta': 0.1,
+                                                                            'ctx': CTX}),
 }
 KINDS = {}      # the cases by the kind of mistake
 LEFT = []       # those that are Python's own, or MXNet's
@@ -285,11 +300,25 @@ for value, error, words in [('cpu', TypeError, "'cpu' | mxnet.cpu()"), (0, TypeE
                             (mx.cpu, TypeError, 'cpu | mxnet.cpu()')]:
     wrong(f'{PARAMS}; {STATES}', error, f'ctx | {words}', ctx=value)
     wrong(f'{PREDICTS}; {EPOCHS}; {TRAINS}; {EVALUATES}', ValueError, 'parameter 0 | cpu(0) | ctx', ctx=value)
+wrong(f'{PREDICTS}; {EPOCHS}; {TRAINS}; {EVALUATES}', ValueError, 'parameter 0 | ctx is an array',
+      ctx=Made(nd.zeros, 1))
 wrong(f'{PARAMS}; {STATES}', ValueError, 'gpu(97) | try_gpu()', ctx=mx.gpu(97))
 wrong(f'{PREDICTS}; {EPOCHS}; {TRAINS}', ValueError, 'parameter 0 | cpu(0) | gpu(97)', ctx=mx.gpu(97))
 wrong(f'{PREDICTS}; {EPOCHS}', ValueError, 'cpu(0) | cpu(1)', ctx=mx.cpu(1))
 
-kind('indices that are no array, or of the wrong shape')
+for value in ['cpu', 0, mx.cpu]:
+    wrong('load_checkpoint', TypeError, 'ctx | mxnet.cpu()', ctx=value)
+    wrong('on_contexts', TypeError, 'ctx | mxnet.cpu()', contexts=[CTX, value])
+wrong('load_checkpoint', ValueError, 'gpu(97) | try_gpu()', ctx=mx.gpu(97))
+wrong('on_contexts', ValueError, 'gpu(97)', contexts=[mx.gpu(97)])
+wrong('on_contexts', ValueError, 'contexts | list of devices | not []', contexts=[])
+wrong('on_contexts', TypeError, 'contexts | list of devices | cpu(0)', contexts=CTX)
+wrong('on_contexts', TypeError, 'contexts | list of devices | None', contexts=None)
+
+kind('indices that are no array, no whole numbers, or of the wrong shape')
+for value in [1.5, 0.99, -0.5, NAN, INF - INF]:
+    wrong('to_onehot', ValueError, 'X | whole numbers | (2, 4)', X=Made(nd.full, (2, 4), value))
+wrong('to_onehot', ValueError, 'X | whole numbers | (1,)', X=Made(nd.full, (1,), 2.25))
 wrong('to_onehot', ValueError, '(2, 3, 4) | (n, T)', X=Made(nd.zeros, (2, 3, 4)))
 wrong('to_onehot', TypeError, 'NDArray | [[0, 1]]', X=[[0, 1]])
 wrong('to_onehot', TypeError, 'NDArray | (2, 4) | nd.array', X=np.zeros((2, 4)))
@@ -329,10 +358,34 @@ for i, symbol in [(1, 'W_hi'), (3, 'W_xf'), (8, 'b_o'), (12, 'W_hq')]:
 wrong('rnn; relu_rnn', ValueError, 'b_h | (1,)', params=Made(params, spoil=instead(2, (1,))))
 wrong('rnn', ValueError, 'W_hq | (5, 3) | (3, 5)', params=Made(params, spoil=instead(3, (5, 3))))
 
-kind('a prefix that is empty, no text or unknown, and a length that is negative or endless')
+kind('arrays of another kind or on another device, for the fused engine')
+GIVEN = 'fused.gradients; fused.losses'
+for dtype in ['float64', 'float16', 'int32']:
+    wrong(GIVEN, ValueError, f'float32 | {dtype}', state=Made(lambda dtype=dtype: (nd.zeros((2, 3), dtype=dtype),)))
+    wrong('fused.losses', ValueError, f'float32 | {dtype}',
+          params=Made(params, spoil=lambda made, dtype=dtype: [param.astype(dtype) for param in made]))
+    wrong('fused.predict_rnn; fused.train_epoch', ValueError, f'float32 | {dtype}',
+          init_rnn_state=lambda n, h, ctx, dtype=dtype: (nd.zeros((n, h), dtype=dtype),))
+wrong(GIVEN, ValueError, 'float32 | float64', params=Made(params, spoil=lambda made: [*made[:4],
+                                                                                     made[4].astype('float64')]))
+wrong(GIVEN, ValueError, 'cpu(0) | cpu(1)', state=Made(lambda: (nd.zeros((2, 3), ctx=mx.cpu(1)),)))
+wrong(GIVEN, ValueError, 'cpu(0) | cpu(1)',
+      params=Made(params, spoil=lambda made: [*made[:4], made[4].as_in_context(mx.cpu(1))]))
+for name in 'XY':
+    wrong(GIVEN, ValueError, f'{name} | cpu(0)', **{name: Made(nd.zeros, (2, 4), ctx=mx.cpu(1))})
+wrong('fused.predict_rnn; fused.train_epoch', ValueError, 'cpu(0) | cpu(1)',
+      init_rnn_state=lambda n, h, ctx: (nd.zeros((n, h), ctx=mx.cpu(1)),))
+
+kind('training while MXNet records')
+for name in ['train_epoch', 'fused.train_epoch', 'train_and_predict_rnn', 'fused.train_and_predict_rnn',
+             'grad_clipping']:
+    wrong(f'{name}, while recording', ValueError, 'autograd.record()')
+
+kind('a prefix that is empty, too long, no text or unknown, and a length that is negative or endless')
 for functions in [PREDICTS, 'Checkpoint.predict']:
     wrong(functions, ValueError, "'龘' | 'a龘' | 5", prefix='a龘')
     wrong(functions, ValueError, "empty | ''", prefix='')
+    wrong(functions, ValueError, "prefix | 100000 | 'aaaa", prefix='a' * 100_001)
     wrong(functions, TypeError, "prefix | ['a', 'b']", prefix=['a', 'b'])
     wrong(functions, TypeError, 'prefix | None', prefix=None)
     wrong(functions, TypeError, 'prefix | 3', prefix=3)
@@ -348,6 +401,7 @@ wrong(TRAINS, TypeError, 'prefixes | list | generator', prefixes=Made(lambda: (c
 wrong(TRAINS, TypeError, 'prefixes | list | None', prefixes=None)
 wrong(TRAINS, TypeError, 'prefix | 3', prefixes=['a', 3])
 wrong(TRAINS, ValueError, 'empty', prefixes=['a', ''])
+wrong(TRAINS, ValueError, 'prefix | 100000', prefixes=['a', 'b' * 10 ** 6])
 wrong(TRAINS, ValueError, "'龘' | 5", prefixes=['a', 'b龘'])
 
 kind('vocabulary, model and parameters of different corpora')

@@ -153,11 +153,16 @@ def test_units_that_are_alike_are_neighbours():
     assert sorted(pictures.choose_units(hiddens, 40)) == [0, 1, 2, 3, 4]
 
 
-def test_the_line_that_the_model_writes_itself():
+def test_the_line_that_the_model_writes_itself(tmp_path, monkeypatch):
     model = checkpoint('分开了')
-    text = pictures.line_for(model)
+    drawn = []
+    monkeypatch.setattr(pictures, 'hidden_units_figure', lambda model, text, num_units: drawn.append(text))
+    monkeypatch.setattr(pictures, 'save', lambda *arguments: None)
+    for given in [None, '了开']:
+        pictures.plot_hidden_units(model, tmp_path / 'a.png', given)
+    text, given = drawn
     assert len(text) == 32 and text == d2l.predict_rnn('分开', 30, *model.model())
-    assert pictures.line_for(model, '了开') == '了开'
+    assert given == '了开'
 
 
 def make_font(path, name, characters, style='Regular'):

@@ -2,7 +2,9 @@
 
 The machines are made of stand-in modules in a folder that Python searches first.
 """
+import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +16,7 @@ from rnn_scratch._platform import LIBRARIES, NUMBERS, count_cores, has_avx2, sen
 
 import mxnet
 import pytest
+from conftest import ROOT
 
 PROGRAM = '''
 try:
@@ -217,6 +220,33 @@ def test_mxnet_is_not_started_with_it(run, name, value):
     result = run('-c', PROGRAM, **{name: value})
     assert result.returncode == 0, result.stderr
     assert f'The environment variable {name} is {value!r}, which' in result.stdout and f'unset {name}' in result.stdout
+
+
+@pytest.mark.parametrize('variables, sentence', [
+    ({'OMP_NUM_THREADS': 'abc'}, 'The environment variable OMP_NUM_THREADS is .abc., which .*; run: unset OMP_NUM_'),
+    ({'DMLC_ROLE': 'teacher'}, 'DMLC_ROLE is .teacher., so DMLC_ROLE must be scheduler, server or worker'),
+    ({'MISSING': 'mxnet'}, 'MXNet is not installed for Python .*; run: make train'),
+    ({'MISSING': 'requests'}, 'The package requests, which MXNet needs, is not installed for .*; run: make train'),
+    ({'MISSING': 'safetensors'}, 'The package safetensors is not installed; run: make train'),
+    ({'MISSING': 'd2lzh'}, 'The package d2lzh is not installed; run: make train'),
+    ({'LIBRARY': 'libquadmath.so.9'}, 'MXNet needs the system library libquadmath.so.9, which this machine lacks'),
+])
+def test_the_command_line_says_it_in_one_sentence(run, tmp_path, variables, sentence):
+    """Where Python finds no such package, or MXNet no such library."""
+    (tmp_path / 'sitecustomize.py').write_text('''if True:
+        import os, sys
+        class Missing:
+            def find_spec(self, name, path=None, target=None):
+                if name == os.environ.get('MISSING'):
+                    raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+                if name == 'mxnet' and 'LIBRARY' in os.environ:
+                    raise OSError(os.environ['LIBRARY'] + ': cannot open shared object file: No such file or directory')
+        sys.meta_path.insert(0, Missing())
+    ''', 'utf-8')
+    result = run('-m', 'rnn_scratch', 'train', '--num-chars', 500, '--batch-size', 2, '--hidden', 2, '--epochs', 1,
+                 PYTHONPATH=f'{tmp_path}{os.pathsep}{ROOT}', **variables)
+    line, = [line for line in result.stderr.splitlines() if 'sampling has not begun' not in line]
+    assert result.returncode == 1 and re.match(sentence, line) and line.endswith('.')
 
 
 @pytest.mark.parametrize('core', ['', ' ', 'no such processor'])

@@ -147,7 +147,8 @@ def test_a_mistake_is_one_sentence(program, tmp_path, flags, message):
     ('train', ['--lr', 'much'], "argument --lr: 'much' is not a number"),
     ('train', ['--theta', '0'], 'argument --theta: theta must be above 0 and finite, not 0.0.'),
     ('train', ['--theta', 'inf'], 'argument --theta: theta must be above 0 and finite, not inf.'),
-    ('train', ['--stop-at', 'nan'], 'argument --stop-at: stop_at must be above 0 and finite, not nan.'),
+    ('train', ['--stop-at', 'nan'], 'argument --stop-at: stop_at must be 1 or more, as each perplexity is'),
+    ('train', ['--stop-at', '0.5'], 'argument --stop-at: stop_at must be 1 or more, as each perplexity is'),
     ('train', ['--hidden', '2.5'], "argument --hidden: '2.5' is not a whole number"),
     ('train', ['--holdout', '1'], 'argument --holdout: holdout must be from 0 to less than 1, not 1.0.'),
     ('train', ['--epochs', '0'], 'argument --epochs: epochs must be a whole number, 1 or more, not 0.'),
@@ -444,6 +445,9 @@ def test_prefix_after_prefix(program, trained):
     assert "'龘'" in unknown and unknown.count('\n') == 1
     assert second == d2l.predict_rnn('雨', 5, *model).replace(' ', '\n') + '\n'
     assert end == '\n'
+    given = program('write', '--interactive', '--num-chars', 5, '--temperature', 0, '--prefix', '分开', input='雨\n')
+    assert given.stdout.split('prefix> ') == [first, second, '\n']
+    assert program('write', '--interactive', '--prefix', '龘').returncode == 1
 
 
 @pytest.mark.parametrize('command', ['write', 'show', 'plot'])
@@ -488,6 +492,18 @@ def test_a_stranger_s_model_sends_nothing_to_the_terminal(program, trained):
     copied = program('write', path, '--copied')
     assert copied.returncode == 1 and r"no\x1b[2Jwhere.txt" in copied.stderr
     for result in [shown, song, columns, copied]:
+        assert (result.stdout + result.stderr).replace('\n', '').isprintable()
+
+
+def test_a_stranger_s_name_of_a_file_sends_nothing_to_the_terminal(program, trained):
+    """It is the newest model under runs/; or it is named, as a shell does for runs/*/*."""
+    planted = trained.with_name('\033[31m.safetensors')
+    trained.rename(planted)
+    for arguments in [['show'], ['write', '--num-chars', 0], ['show', f'{planted}x'],
+                      ['train', '--resume', planted, '--epochs', 1], ['write', planted, '--copied', '--num-chars', 9],
+                      ['export', '--to', 'onnx', '--out', 'a']]:
+        result = program(*arguments)
+        assert r'\x1b[31m.safetensors' in result.stderr
         assert (result.stdout + result.stderr).replace('\n', '').isprintable()
 
 

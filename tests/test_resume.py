@@ -1,4 +1,5 @@
 """A run that was stopped and resumed is the run that was never stopped, to the bit; and nothing is lost."""
+import hashlib
 import math
 import os
 import random
@@ -10,6 +11,7 @@ import time
 
 import rnn_scratch as d2l
 from rnn_scratch.beyond.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from rnn_scratch.beyond.corpus import FIRST_LINE
 
 import mxnet as mx
 import numpy as np
@@ -135,6 +137,102 @@ def test_what_cannot_be_resumed(tmp_path, program):
         sentence, = result.stderr.splitlines()
         assert result.returncode == 1 and message in sentence
     assert all(path.read_bytes() == content for path, content in before.items())
+
+
+WHO = 'zhang-san'
+
+
+@pytest.fixture
+def secret(program, tmp_path):
+    """A run on a text of one's own, in a folder whose name tells who one is."""
+    folder = tmp_path / f'{WHO}-secret'
+    folder.mkdir()
+    (folder / 'poems.txt').write_text('风吹雨打风不怕 ' * 60, 'utf-8')
+    result = program('train', *SMALL, '--corpus', folder / 'poems.txt', '--sampling', 'random', '--epochs', 2, '--out',
+                     folder / 'songs', '--prefix', '风')
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def test_no_file_that_is_given_away_tells_who_made_it(secret, program):
+    songs = secret / 'songs'
+    program('plot', songs / 'random.safetensors', '--hidden', '-o', songs / 'hidden.png')
+    for kind in ['png', 'svg', 'pdf', 'ps']:
+        program('plot', songs / 'random.safetensors', songs / 'random.safetensors', '-o', songs / f'picture.{kind}')
+    for kind, name in [('pytorch', 'exported.safetensors'), ('onnx', 'exported.onnx')]:
+        assert program('export', songs / 'random.safetensors', '--to', kind, '--out', songs / name).returncode == 0
+    telling = [word.encode() for word in [WHO, 'secret', str(secret.parent)]]
+    found = {path.name: path.read_bytes() for path in songs.iterdir()}
+    assert len(found) == 12 and all(not name.startswith('.') or name in ('.lock', '.corpus') for name in found)
+    for name, content in found.items():
+        assert name == '.corpus' or not any(word in content for word in telling), name
+    settings = load_checkpoint(songs / 'random.safetensors').settings
+    text = (secret / 'poems.txt').read_text('utf-8')
+    assert settings['corpus'] == 'poems.txt'
+    assert settings['corpus_sha256'] == hashlib.sha256(text[:1000].encode()).hexdigest()
+
+
+def test_the_note_beside_a_model_finds_its_text(secret, program, monkeypatch):
+    """From any folder; without the note it is asked for; and a text that has moved is found by the new note."""
+    model, note = secret / 'songs/random.safetensors', secret / 'songs/.corpus'
+    resume = ['train', '--resume', model, '--prefix', '风', '--epochs']
+    assert program(*resume, 3).returncode == 0
+    written = program('write', model, '--copied', '--num-chars', 20)
+    assert written.returncode == 0, written.stderr
+    os.rename(secret / 'poems.txt', secret / 'moved.txt')
+    assert 'poems.txt does not exist' in program(*resume, 4).stderr
+    assert 'is not there any more: name it with --corpus' in program('write', model, '--copied').stderr
+    note.unlink()
+    for arguments in [[*resume, 4], ['write', model, '--copied']]:
+        result = program(*arguments)
+        assert result.returncode == 1 and result.stderr.splitlines()[-1] == (
+            f'{model} was trained on a text named poems.txt, and no note .corpus beside it says where that is: name '
+            'the text with --corpus.')
+    assert program('write', model, '--copied', '--corpus', secret / 'moved.txt').stdout != ''
+    assert program(*resume, 4, '--corpus', secret / 'moved.txt').returncode == 0
+    assert load_checkpoint(model).settings['corpus'] == 'moved.txt'
+    assert program(*resume, 5).returncode == 0 and load_checkpoint(model).epoch == 5
+
+
+def test_a_model_with_the_place_of_its_text_is_resumed_and_loses_it(secret, program):
+    """Version 0.2 wrote the place itself."""
+    model = secret / 'songs/random.safetensors'
+    (secret / 'songs/.corpus').unlink()
+    checkpoint = load_checkpoint(model)
+    checkpoint.settings['corpus'] = str(secret / 'poems.txt')
+    save_checkpoint(model, checkpoint)
+    assert program('write', model, '--copied', '--num-chars', 5).returncode == 0
+    assert program('train', '--resume', model, '--prefix', '风', '--epochs', 3).returncode == 0
+    assert load_checkpoint(model).epoch == 3 and WHO.encode() not in model.read_bytes()
+
+
+def link_to(target):
+    return lambda path: path.symlink_to(path.parent / target)
+
+
+def text(content):
+    return lambda path: path.write_bytes(content)
+
+
+@pytest.mark.parametrize('make', [
+    os.mkdir, os.mkfifo, text(b''), text(b'/etc/passwd'), text(b'my notes\n/etc/passwd\n'), text(bytes(20_000)),
+    text(b'\xff\xfe\n'), link_to('mine'), link_to('nothing'), link_to('.corpus'), link_to('../poems.txt'),
+    text(FIRST_LINE.encode() + b'poems.txt\n'), text(FIRST_LINE.encode()), text(FIRST_LINE.encode() + b'/a')])
+def test_what_is_no_note_is_left_alone(secret, program, make):
+    """Of the user's or of a stranger: not followed, not waited for, not overwritten, not shown."""
+    model, note = secret / 'songs/random.safetensors', secret / 'songs/.corpus'
+    (secret / 'songs/mine').write_text('mine')
+    note.unlink()
+    make(note)
+    before = {path: path.read_bytes() for path in secret.glob('**/*') if path.is_file()}
+    for arguments in [['train', '--resume', model, '--epochs', 3, '--prefix', '风'], ['write', model, '--copied'],
+                      ['train', *SMALL, '--corpus', secret / 'poems.txt', '--sampling', 'consecutive', '--prefix', '风',
+                       '--out', secret / 'songs']]:
+        result = program(*arguments)
+        sentence = result.stderr.splitlines()[-1]
+        assert result.returncode == 1 and f'{note} is not the note in which training keeps the place' in sentence
+        assert sentence.endswith('--corpus.') and len(sentence) < 600 and 'Traceback' not in result.stderr
+    assert {path: path.read_bytes() for path in secret.glob('**/*') if path.is_file()} == before
 
 
 def test_numbers_that_grow_beyond_all_bounds_do_not_replace_good_ones(tmp_path, program):

@@ -35,7 +35,7 @@ WRONG = [
     (Settings, 'engine', ['fused'], 'engine must be one of fused, tutorial'),
     (Settings, 'cell', 'gru', "The fused engine computes the chapter's cell only"),
     (Plan, 'epochs', 0, 'epochs must be a whole number, 1 or more'),
-    (Plan, 'stop_at', 0, 'stop_at must be above 0'),
+    (Plan, 'stop_at', 0.5, 'stop_at must be 1 or more, as each perplexity is'),
     (Plan, 'patience', 0, 'patience must be a whole number, 1 or more'),
     (Plan, 'pred_period', 0, 'pred_period must be a whole number, 1 or more'),
     (Plan, 'pred_len', 10_001, 'pred_len must be a whole number, at most 10000'),

@@ -68,10 +68,6 @@ def get_gru_params(num_inputs, num_hiddens, num_outputs, ctx):
 
     Make the parameters of a GRU (section 6.7): three times those of the hidden layer, then the output layer's.
 
-    >>> import mxnet as mx
-    >>> [param.shape for param in get_gru_params(1027, 256, 1027, mx.cpu())][6:]
-    [(1027, 256), (256, 256), (256,), (256, 1027), (1027,)]
-
     Arguments, distribution and errors are those of `get_params`. The list has W_xz (d, h), W_hz (h, h), b_z (h,) of the
     update gate; W_xr, W_hr, b_r of the reset gate; W_xh, W_hh, b_h of the candidate; and W_hq (h, q), b_q (q,).
     """
@@ -129,10 +125,6 @@ def get_lstm_params(num_inputs, num_hiddens, num_outputs, ctx):
 
     Make the parameters of an LSTM (section 6.8): four times those of the hidden layer, then the output layer's.
 
-    >>> import mxnet as mx
-    >>> [param.shape for param in get_lstm_params(1027, 256, 1027, mx.cpu())][9:]
-    [(1027, 256), (256, 256), (256,), (256, 1027), (1027,)]
-
     Arguments, distribution and errors are those of `get_params`. The list has W_xi (d, h), W_hi (h, h), b_i (h,) of the
     input gate; W_xf, W_hf, b_f of the forget gate; W_xo, W_ho, b_o of the output gate; W_xc, W_hc, b_c of the
     candidate; and W_hq (h, q), b_q (q,).
@@ -145,10 +137,6 @@ def init_lstm_state(batch_size, num_hiddens, ctx):
 
     The two states of an LSTM before the first character (section 6.8): H and C, both zeros, NDArrays (n, h). Arguments
     and errors are those of `init_rnn_state`.
-
-    >>> import mxnet as mx
-    >>> [s.shape for s in init_lstm_state(2, 256, mx.cpu())]
-    [(2, 256), (2, 256)]
     """
     return init_rnn_state(batch_size, num_hiddens, ctx) + init_rnn_state(batch_size, num_hiddens, ctx)
 

@@ -224,6 +224,7 @@ def load_checkpoint(path, ctx=None):
     `ctx`, by default the CPU, and have gradients attached, so that training can go on. Raises OSError if the file is
     not there or cannot be read; ValueError if it is no checkpoint, is damaged, or has parts that do not fit.
     """
+    _checks.device(ctx)
     content = _files.read_file('checkpoint', Path(path), LARGEST, 'a .safetensors file', check_head)
     path = _files.shown(path)
     try:

@@ -3,14 +3,18 @@ import hashlib
 import os
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 
 import rnn_scratch as d2l
 
 from .. import _files
 from .evaluation import unigram_perplexity
+from .files import write_whole
 from .settings import Settings
 
 PREFIXES = ('分开', '不分开')       # the chapter's
+NOTE = '.corpus'                    # a model has the name of its text only: its place would tell who made it
+FIRST_LINE = 'For rnn_scratch on this machine, not to be given away: where the text of the models here is.\n'
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,7 +61,8 @@ class Corpus:
 
     def facts(self):
         """What a checkpoint says of the text, besides the settings."""
-        facts = {'corpus_sha256': self.sha256, 'unigram_perplexity': unigram_perplexity(self.indices)}
+        facts = {'corpus': self.path and Path(self.path).name, 'corpus_sha256': self.sha256,
+                 'unigram_perplexity': unigram_perplexity(self.indices)}
         if self.held_out:
             facts['held_out_unigram_perplexity'] = unigram_perplexity(self.indices, self.known())
         return facts
@@ -70,7 +75,7 @@ class Corpus:
         """Refuse a model that was trained on another text, or numbers its characters in another way."""
         if checkpoint.settings['corpus_sha256'] != self.sha256 or checkpoint.idx_to_char != self.idx_to_char:
             raise ValueError(f'{who} was trained on another text than '
-                             f'{_files.shown(self.path or "the shipped lyrics")}.')
+                             f'{_files.shown(self.path or "the shipped lyrics")}: name that text with --corpus.')
 
 
 def printable(song):
@@ -85,19 +90,48 @@ def default_prefix(idx_to_char):
     return PREFIXES[0] if is_known else next(filter(str.isalpha, idx_to_char), idx_to_char[0])
 
 
-def trained_text(checkpoint):
-    """模型训练用的文本，从当时的地方重新读出来。
+def read_note(folder):
+    """Where the text of the models in this folder is, None where no note says it; ValueError if the file is no note."""
+    path = Path(folder, NOTE)
+    if not os.path.lexists(path):
+        return None
+    try:
+        first, place = _files.read_file('note', path, 10_000, 'a file').decode().split('\n', 1)
+        if f'{first}\n' == FIRST_LINE and os.path.isabs(place) and place.endswith('\n'):
+            return place[:-1]
+        reason = 'it does not begin and end like one'
+    except (OSError, ValueError) as error:
+        reason = str(error).rstrip('.')
+    raise ValueError(f'{_files.shown(path)} is not the note in which training keeps the place of a text ({reason}): '
+                     'move it to another place, and name the text with --corpus.')
 
-    The text that a model was trained on, read from where its run read it. OSError or ValueError where the model is not
-    from a run, or where the text is not there any more, or is another one by now.
-    """
+
+def keep_note(folder, place):
+    """Say in a note beside the models where their text is, unless it is the one that comes with the package."""
+    if place and read_note(folder) != place:
+        write_whole(Path(folder, NOTE), f'{FIRST_LINE}{place}\n'.encode())
+
+
+def place_of_text(path, name):
+    """Where the text of this name is that the model at `path` was trained on; ValueError where nothing says it."""
+    if name is None or os.path.isabs(name):     # version 0.2 wrote the place itself
+        return name
+    place = read_note(Path(path).parent)
+    if place is None or Path(place).name != name:
+        raise ValueError(f'{_files.shown(path)} was trained on a text named {_files.shown(name)}, and no note {NOTE} '
+                         'beside it says where that is: name the text with --corpus.')
+    return place
+
+
+def trained_text(path, checkpoint, corpus=None):
+    """The text that a model was trained on, from `corpus` or where its run read it; OSError or ValueError without."""
     if 'corpus_sha256' not in checkpoint.settings:
         raise ValueError('The model was not saved by python -m rnn_scratch train, so it does not say which text it was '
                          'trained on: leave --copied out.')
-    settings = Settings.of('the model', checkpoint)
-    if settings.corpus and not os.path.isfile(settings.corpus):
-        raise FileNotFoundError(f'The text that the model was trained on, {_files.shown(settings.corpus)}, is not '
-                                'there any more: put it back, or leave --copied out.')
-    corpus = Corpus.read(settings.corpus, settings.num_chars, settings.holdout)
+    settings = Settings.of(_files.shown(path), checkpoint)
+    place = corpus or place_of_text(path, settings.corpus)
+    if place and not os.path.isfile(place):
+        raise FileNotFoundError(f'Its text, {_files.shown(place)}, is not there any more: name it with --corpus.')
+    corpus = Corpus.read(place, settings.num_chars, settings.holdout)
     corpus.check_same('The model', checkpoint)
     return corpus.text

@@ -3,6 +3,7 @@
 A model that has learnt its text by heart shows a perplexity near 1 there, where the chapter measures it, and a far
 larger one on the next page of the same book: `evaluate` measures that, and `copied` finds what the model copies.
 """
+import functools
 import math
 from collections import Counter
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from .. import _checks
 from ..onehot import to_onehot
 from ..perplexity import perplexity
 
+is_text = functools.partial(_checks.must_be, str, 'a text', cure='put its characters into one text, in quotes')
 NUM_STEPS = 256     # how much is computed at a time; the result does not depend on it
 
 
@@ -45,7 +47,7 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
     spaces, as in the corpus; `losses` is `fused.losses` for the fused engine; the other arguments, and the errors, are
     those of `predict_rnn`, and ValueError where fewer than two characters are in the vocabulary.
     """
-    _checks.text(text=text)
+    is_text(text=text)
     _checks.model(params, vocab_size, ctx, idx_to_char, char_to_idx)
     unknown = Counter(char for char in text if char not in char_to_idx)
     known = [char_to_idx[char] for char in text if char in char_to_idx]
@@ -72,8 +74,6 @@ def unigram_perplexity(corpus_indices, text_indices=None):
     The perplexity of a model that knows only how frequent each character of the corpus is: on the corpus itself, where
     it is exp of the entropy, or on another text in the same characters.
 
-    >>> round(unigram_perplexity([0, 1, 2, 3]), 6)              # four characters, equally frequent
-    4.0
     >>> round(unigram_perplexity([0, 0, 0, 1], [1, 1]), 6)      # only the rare one, whose probability is 1/4
     4.0
 
@@ -117,17 +117,13 @@ def copied(text, corpus, n=5):
     chance, its share counts n-grams: all the pieces of n characters, of which a text of length L has L - n + 1.
 
     >>> found = copied('xabcdey', 'abcd cde', n=3)
-    >>> found.longest, found.position       # abcd, at the beginning
-    ('abcd', 0)
-    >>> found.runs                          # abcd and cde
-    [(1, 5), (3, 6)]
-    >>> found.share                         # abc, bcd and cde, but not xab and dey
-    0.6
+    >>> found.longest, found.position, found.runs, found.share      # abcd and cde; abc, bcd and cde are 3 of 5 pieces
+    ('abcd', 0, [(1, 5), (3, 6)], 0.6)
 
     `text` is what a model wrote, `corpus` the text that it was trained on, and `n` from how many characters on a run
     counts. TypeError or ValueError: the text has fewer than n characters, or n is below 1.
     """
-    _checks.text(text=text, corpus=corpus)
+    is_text(text=text, corpus=corpus)
     _checks.whole(1, n=n)
     if n > len(text):
         raise ValueError(f'The text has {len(text)} characters, and runs of {n} are looked for: give a longer text, or '

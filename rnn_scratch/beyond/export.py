@@ -98,13 +98,7 @@ def to_onnx(checkpoint, path):
 
 
 def onnx_model(checkpoint, arrays):
-    """计算图：one-hot 向量，循环层，输出层。
-
-    The graph: one-hot vectors, the recurrent layer, the output layer. The layer multiplies the one-hot vectors by W, so
-    that W is where readers of ONNX look for it. To look up rows of W_xh, with an identity matrix for W, takes 35 µs a
-    character for the 47 of `rnn` (1,027 characters, 256 hidden units), but as long for `lstm`, and makes that file
-    larger: 10.5 MB for 6.3.
-    """
+    """The graph: one-hot vectors, whose product with W is as fast as a look-up here, the layer, the output layer."""
     from onnx import TensorProto, helper, numpy_helper
     vocab_size, num_hiddens = len(checkpoint.idx_to_char), checkpoint.num_hiddens
     layer, gates, more = ONNX[checkpoint.cell]
@@ -156,15 +150,7 @@ def describe(checkpoint, **more):
 
 
 def stack(arrays, kind, gates):
-    """一层的权重或偏置，一个门接一个门，和两个框架里一样。
-
-    The weights, or the biases, of a layer as both frameworks have them: one gate below the other. The book writes
-    X W_xh with W_xh (d, h); they write X Wᵀ with W (h, d).
-
-    >>> arrays = {'W_xi': np.array([[1, 2]]), 'W_xf': np.array([[3, 4]])}     # d = 1, h = 2
-    >>> stack(arrays, 'W_x', 'fi').tolist()
-    [[3], [4], [1], [2]]
-    """
+    """A layer's weights, or biases, one gate below the other. The book writes X W_xh, with W (d, h), and they X Wᵀ."""
     return np.ascontiguousarray(np.concatenate([arrays[kind + gate].T for gate in gates]))
 
 

@@ -25,11 +25,7 @@ def new_folder():
 
 
 def newest_run(runs='runs'):
-    """最近一次存过的文件夹里的模型，最新的在最后。
-
-    The checkpoints of the folder that was last saved to, the newest one last: not the best ones beside them, not what
-    was exported from them, and no link to nothing.
-    """
+    """The models of the folder that was last saved to, the newest last: no best ones, exports or links to nothing."""
     found = sorted((path.stat().st_mtime_ns, path) for path in Path(runs).glob('*/*.safetensors')
                    if os.path.isfile(path) and not path.stem.endswith('-best') and not is_exported(path))
     if not found:

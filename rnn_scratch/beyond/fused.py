@@ -46,6 +46,11 @@ def check_cell(rnn):
 def check_fit(n, vocab_size, state, params):
     """Sizes that go together, and as many scores as characters: the operators below would not notice."""
     _checks.fit(n, vocab_size, state, params)
+    here = np.float32, params[0].context
+    for array in [*params, *state]:
+        if (array.dtype, array.context) != here:
+            raise ValueError(f'The state and all parameters must be float32 on one device, as the first parameter on '
+                             f'{here[1]}, not {np.dtype(array.dtype)} on {array.context}: make all with one ctx.')
     h, q = params[3].shape
     if q != vocab_size:
         raise ValueError(f'W_hq has shape {(h, q)}, but there are {vocab_size} characters: make the parameters with '
@@ -61,6 +66,8 @@ def check_mini_batch(X, Y, state, params, vocab_size):
         raise ValueError(f'X and Y, the characters and those that follow them, must both have the shape (n, T), not '
                          f'{X.shape} and {Y.shape}.')
     check_fit(X.shape[0], vocab_size, state, params)
+    _checks.must_be(nd.NDArray, f'on {params[0].context}, as the parameters are', lambda A: A.context ==
+                    params[0].context, X=X, Y=Y)
     for name, indices in ('X', X.asnumpy()), ('Y', Y.asnumpy()):
         unknown = indices[~np.isin(indices, np.arange(vocab_size))]
         if unknown.size:
@@ -69,20 +76,12 @@ def check_mini_batch(X, Y, state, params, vocab_size):
 
 
 class Graph:
-    """把几个公式合成一个算子，按符号的名字传入数组。
-
-    Formulas over symbols as one operator, which takes arrays by the names of the symbols.
-
-    >>> a, b = sym.Variable('a'), sym.Variable('b')
-    >>> Graph(a - 2 * b)(b=nd.array([1, 2]), a=nd.array([5, 5])).asnumpy().tolist()
-    [3.0, 1.0]
-
-    The first call plans memory and order for all later ones, which do not write into what it returned.
-    """
+    """Formulas over symbols as one operator, which takes arrays by the names of the symbols."""
 
     def __init__(self, *formulas):
         group = sym.Group(formulas)
         self.names = group.list_inputs()        # an operator takes its arguments in this order
+        # The first call plans memory and order for all later ones, which do not write into what it returned.
         self.operator = nd.CachedOp(group, [('static_alloc', True), ('static_shape', True)])
 
     def __call__(self, **arrays):
@@ -297,12 +296,6 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
 
     The picked index goes into the next step as the array that it is, so hundreds of steps are asked for before one is
     awaited; the chapter waits for each.
-
-    >>> import rnn_scratch as d2l
-    >>> import mxnet as mx
-    >>> params = [nd.ones((2, 1)), nd.ones((1, 1)), nd.zeros(1), nd.ones((1, 2)), nd.array([0, 1])]
-    >>> predict_rnn('a', 3, d2l.rnn, params, d2l.init_rnn_state, 1, 2, mx.cpu(), ['a', 'b'], {'a': 0, 'b': 1})
-    'abbb'
 
     `rnn` must be `d2l.rnn`. The errors are those of `predict.predict_rnn`, and ValueError for another cell.
     """

@@ -30,6 +30,7 @@ import rnn_scratch as d2l
 
 from mxnet import kvstore, nd
 
+from .. import _checks
 from . import fused
 from .member import NUMBER
 from .stop import STOP_SIGNALS
@@ -240,6 +241,9 @@ def on_contexts(engine, contexts, kind='local'):
     `contexts` is a list of mxnet.Context. The first one has the parameters, and is the `ctx` of the other arguments,
     else there is a ValueError. `kind` is the store: 'local' adds up on the CPU, 'device' on the devices themselves.
     """
+    _checks.must_be((list, tuple), 'a list of devices, such as [mxnet.gpu(0), mxnet.gpu(1)]', len, contexts=contexts)
+    for ctx in contexts:
+        _checks.device(ctx)
     shared = Shared(len(contexts), kind)
 
     def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter,

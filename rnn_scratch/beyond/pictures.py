@@ -21,6 +21,7 @@ from .. import _checks
 from .._checks import show
 from ..onehot import to_onehot
 from .checkpoint import Checkpoint, is_perplexity
+from .evaluation import is_text
 from .files import free_name, new_file, write_whole  # noqa: F401 (free_name is for those who draw)
 
 GREY = '0.45'
@@ -72,16 +73,22 @@ def plot_hidden_units(checkpoint, path, text=None, num_units=40):
     the 30 that the model writes after it. Of the units those are shown that change most along the line, `num_units` of
     them: 1 to 300, or to 100 for the longest line.
 
-    Raises ValueError if the ending is not one that matplotlib can write, the line is too long or has a character that
-    the model does not know, or num_units is out of bounds; FileExistsError if there is a file of that name (`free_name`
-    finds a free one); OSError if it cannot be written, whole or not at all. Warns if no font on this machine has all
-    the characters: their indices in the vocabulary are shown instead.
+    Raises what `plot_training` does, and ValueError if the line is too long or has a character that the model does not
+    know, or num_units is out of bounds. Warns, too: their indices in the vocabulary are shown instead of characters.
     """
     path = new_picture(path)
     if not isinstance(checkpoint, Checkpoint):
         raise TypeError(f'A picture is drawn of a Checkpoint, not of {show(checkpoint)}: load it with load_checkpoint.')
     _checks.parameters(checkpoint.params)
-    text = line_for(checkpoint, text)
+    line = PREFIX if text is None else text
+    is_text(text=line)
+    if not 1 <= len(line) <= LONGEST:
+        raise ValueError(f'A picture has room for a line of 1 to {LONGEST} characters, and this one has {len(line)}: '
+                         'give another line.')
+    unknown = sorted(set(line) - set(checkpoint.idx_to_char))
+    if unknown:
+        raise ValueError(f'The vocabulary does not have {", ".join(map(repr, unknown))}: give another line.')
+    text = checkpoint.predict(PREFIX, NUM_CHARS) if text is None else text
     _checks.whole(1, num_units=num_units)
     most = min(MOST_UNITS, LARGEST // len(text))
     if num_units > most:
@@ -170,19 +177,6 @@ def label_ends(axes, ends, font):
 
 # Hidden units
 
-def line_for(checkpoint, text=None):
-    """The line to read: the one that is given, or one that the model writes."""
-    line = PREFIX if text is None else text
-    _checks.text(text=line)
-    if not 1 <= len(line) <= LONGEST:
-        raise ValueError(f'A picture has room for a line of 1 to {LONGEST} characters, and this one has {len(line)}: '
-                         'give another line.')
-    unknown = sorted(set(line) - set(checkpoint.idx_to_char))
-    if unknown:
-        raise ValueError(f'The vocabulary does not have {", ".join(map(repr, unknown))}: give another line.')
-    return checkpoint.predict(PREFIX, NUM_CHARS) if text is None else text
-
-
 def hidden_states(checkpoint, text):
     """H after each character of a text of T characters: array (T, h)."""
     rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, _, char_to_idx = checkpoint.model()
@@ -198,12 +192,6 @@ def choose_units(hiddens, num_units):
     """挑出沿这一行变化最大的隐藏单元，相像的排在一起。
 
     The units that change most along the line (largest variance), each next to the one most like it.
-
-    Four units while three characters are read. The first and the last do nearly the same, the third nearly nothing:
-
-    >>> hiddens = np.array([[0.9, -0.7, 0.1, 1.0], [-0.9, -0.7, 0.1, -1.0], [0.9, 0.7, 0.2, 1.0]])
-    >>> choose_units(hiddens, 3)
-    [3, 0, 1]
 
     The first is the one that changes most. Then comes, again and again, the nearest of those that are left. So units
     that switch at the same characters form visible blocks. hiddens: array (T, h); num_units: 1 or more, or h if less.
@@ -246,11 +234,7 @@ def hidden_units_figure(checkpoint, text, num_units):
 # Fonts
 
 def readable(text, labels, instead, what):
-    """图上的文字，和一种全部写得出来的字体；没有这种字体时，用别的代替。
-
-    The labels, with a font that has all their characters, which are in `text`; where there is none, the labels of
-    `instead`, and a warning that says `what` they are.
-    """
+    """The labels, with a font that has all characters of `text`; or those of `instead`, and a warning."""
     font = find_font(text)
     if font is None:
         warnings.warn(f'No font on this machine has all the characters of {text!r}, so {what} in the picture: install '
@@ -261,13 +245,7 @@ def readable(text, labels, instead, what):
 
 
 def find_font(text):
-    """这台机器上写得出这些字的字体文件；没有就是 None。
-
-    The path of a font on this machine that has every character of a text; None where there is none.
-
-    The character maps of the font files decide, not their names. matplotlib's own font comes first, then those that
-    call themselves regular. The files are looked for anew, because matplotlib's list of fonts may be older than they.
-    """
+    """The path of a font on this machine that has every character of a text, by its character map; or None."""
     codes = {ord(char) for char in text if not char.isspace()}
     found = []
     for path in [OWN_FONT, *sorted(font_manager.findSystemFonts())]:

@@ -7,7 +7,6 @@ import contextlib
 import math
 import os
 import random
-import resource
 import shlex
 import tempfile
 import time
@@ -20,10 +19,11 @@ from mxnet import random as mx_random
 from tqdm import tqdm
 
 from .. import _checks
+from .._platform import memory_bytes
 from . import evaluation, fused
 from .cells import CELLS, shape_of
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from .corpus import printable
+from .corpus import keep_note, printable
 from .stop import StopSignals
 
 
@@ -42,30 +42,15 @@ def check_run(settings, corpus, plan, workers=None):
     _checks.prefixes(plan.prefix, corpus.char_to_idx)
 
 
-def memory_bytes():
-    """The memory of this machine, or of the container or the shell where they allow less."""
-    found = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        found.append(limit)
-    for path in ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']:
-        with contextlib.suppress(OSError, ValueError):      # not there; or `max`, which is no limit
-            found.append(int(Path(path).read_text()))
-    return min(found)
-
-
 def num_parameters(settings, corpus):
     sizes = corpus.vocab_size, settings.hidden, corpus.vocab_size
     return sum(math.prod(shape_of(symbol, *sizes)) for symbol in CELLS[settings.cell].symbols)
 
 
 def training_bytes(settings, corpus, workers=None):
-    """训练至少需要多少字节的内存。
-
-    The memory that training needs at least, in bytes: a number takes four. Each process has the parameters five times:
-    themselves, their gradients, and the checkpoints of the last epoch, of the one before and of the best. Of a
-    mini-batch there are the scores, their softmax and their gradients, and H.
-    """
+    """What training needs at least: a number takes four bytes."""
+    # Each process has the parameters five times: themselves, their gradients, and the checkpoints of the last epoch, of
+    # the one before and of the best. Of a mini-batch there are the scores, their softmax and their gradients, and H.
     parameters, rows = num_parameters(settings, corpus), settings.num_steps * settings.batch_size
     return 4 * (5 * parameters * (workers or 1) + rows * (3 * corpus.vocab_size + settings.hidden))
 
@@ -160,6 +145,7 @@ class Run:
             raise OSError(f'The models of this run ({num_files * size / 1e6:.1f} MB) cannot be written into the folder '
                           f'{self.path.parent} ({error.strerror}): make room there, or choose another folder with '
                           '--out.') from error
+        keep_note(self.path.parent, self.settings.corpus)
 
     def train(self):
         """Train up to plan.epochs, or until there is a reason to stop early; save, whatever ends it: KeyboardInterrupt

@@ -13,16 +13,12 @@ def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
     Make a `pick` function for `predict_rnn`, from scores (1, q) to an index (1,), that draws at random, for instance
     `d2l.predict_rnn('分开', 50, rnn, params, ..., pick=sampler(temperature=0.8, top_k=20, seed=1))`.
 
-    >>> pick = sampler(top_k=1)         # among a single one: the most probable
-    >>> pick(nd.array([[0.5, 2.0, 1.0]])).asscalar()
-    1.0
-
     Scores are divided by the temperature: 1 is the model's own distribution, towards 0 it becomes greedy, above 1
     bolder. Only the top_k most probable characters are drawn (Fan et al., 2018) and, of these, the most probable that
     together reach the probability top_p, the nucleus (Holtzman et al., 2020). The same seed gives the same text.
     TypeError, ValueError: temperature not above 0, top_k below 1, top_p not above 0 and at most 1, or seed below 0.
     """
-    _checks.above_zero(temperature=temperature)
+    _checks.number('above 0 and finite', lambda x: 0 < x < math.inf, temperature=temperature)
     if top_k is not None:
         _checks.whole(1, top_k=top_k)
     if top_p is not None:
@@ -45,17 +41,7 @@ def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
 
 
 def distribution(scores, temperature=1.0, top_k=None, top_p=None):
-    """`sampler` 取字符时用的概率。
-
-    The probabilities that `sampler` draws from: scores, array (q,) -> array (q,).
-
-    >>> distribution(np.log([0.5, 0.3, 0.2])).round(3).tolist()
-    [0.5, 0.3, 0.2]
-    >>> distribution(np.log([0.5, 0.3, 0.2]), top_k=2).round(3).tolist()
-    [0.625, 0.375, 0.0]
-    >>> distribution(np.log([0.5, 0.3, 0.2]), top_p=0.4).round(3).tolist()
-    [1.0, 0.0, 0.0]
-    """
+    """The probabilities that `sampler` draws from: scores, array (q,) -> array (q,)."""
     scores = scores.astype('float64')
     p = np.exp((scores - scores.max()) / temperature)
     order = np.argsort(-p, kind='stable')       # from the most probable; equal ones in the order of their indices

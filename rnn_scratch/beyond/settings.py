@@ -21,6 +21,7 @@ largest_norm = partial(_checks.must_be, (Real, type(None)), 'above 0 and finite'
                        lambda x: x is None or 0 < x < math.inf)
 texts = partial(_checks.must_be, (list, tuple), 'a list of texts', lambda items: all(isinstance(i, str) for i in items),
                 'put the texts in brackets, each in quotes')
+at_least_1 = partial(_checks.number, '1 or more, as each perplexity is, and finite', lambda x: 1 <= x < math.inf)
 a_part = partial(_checks.number, 'from 0 to less than 1', lambda x: 0 <= x < 1)
 
 
@@ -110,7 +111,7 @@ class Settings(Checked):
 class Plan(Checked):
     """How long to train, what is shown, and how often it is saved."""
     epochs: int = setting(250, whole(1), 'how often to read the whole text')
-    stop_at: float = setting(None, _checks.above_zero, 'stop when an epoch reaches it')
+    stop_at: float = setting(None, at_least_1, 'stop when an epoch reaches it; no perplexity is below 1')
     patience: int = setting(None, whole(1), 'stop when the held-out perplexity has not fallen for so many '
                             'epochs; needs --holdout')
     pred_period: int = setting(50, whole(1), 'print after every so many epochs')

@@ -4,6 +4,8 @@ import signal
 import sys
 import threading
 
+from .._platform import once_more
+
 # Ctrl-C; a system that shuts down; a terminal that is closed; Ctrl-\; and the two with which a batch system (Slurm,
 # Grid Engine, …) says that the time is over soon. Neither Python nor MXNet has a use of its own for any of them.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGXCPU)
@@ -17,18 +19,20 @@ class StopSignals:
     anything: it must not disturb the last save.
     """
     def __init__(self, once=True):
-        self.number, self.once, self.waiting = None, once, False
+        self.number, self.once, self.waiting, self.is_lost = None, once, False, False
 
     def receive(self, number, frame):
-        is_due = number == signal.SIGALRM or self.number is None or not self.once       # SIGALRM: see `swallowed`
+        is_due = self.is_lost or self.number is None or not self.once
         self.number = self.number or number
         if is_due and not self.waiting:
+            self.is_lost = False
             raise KeyboardInterrupt
 
     def swallowed(self, unraisable):
         """Python calls this where it cannot raise an exception, as in `__del__`: raise it a moment later."""
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            self.is_lost = True
+            once_more(self.number or signal.SIGINT, lambda: self.is_lost)
         elif self.number is None:       # after a signal it is of an array that was left half made
             sys.__unraisablehook__(unraisable)
 
@@ -56,13 +60,12 @@ def stop_signals(stop):
         yield
         return
     received = [number for number in STOP_SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    before = {number: signal.signal(number, stop.receive) for number in [*received, signal.SIGALRM]}
+    before = {number: signal.signal(number, stop.receive) for number in received}
     hook, sys.unraisablehook = sys.unraisablehook, stop.swallowed
     try:
         yield
     finally:
-        stop.waiting = True
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        stop.waiting, stop.is_lost = True, False
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -23,11 +23,7 @@ def add_command(commands, run, help, description=None, **others):
 
 
 def add_setting(parser, kind, name, read=None, **others):
-    """把 `Settings` 或 `Plan` 的一项变成一个命令行参数。
-
-    A flag for a field of `Settings` or `Plan`, which has its default, its type, its rule and its help. Only what is
-    given is in the arguments (see `given`): the defaults stay where they are.
-    """
+    """A flag for a field of `Settings` or `Plan`, which has its default, type, rule and help; see `given`."""
     setting, = [setting for setting in fields(kind) if setting.name == name]
     default, help = setting.default, setting.metadata['help']
     if default not in (None, ()) and '(default: ' not in help:

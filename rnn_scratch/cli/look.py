@@ -1,5 +1,6 @@
 """python -m rnn_scratch trace · plot · show: how a prediction goes, pictures, what is in a file."""
 import argparse
+import os
 from pathlib import Path
 
 import rnn_scratch as d2l
@@ -85,7 +86,8 @@ def plot(args):
     else:
         names = [path.stem for path in paths]
         if len(set(names)) < len(names):        # random of one folder beside random of another
-            names = [str(path.with_suffix('')) for path in paths]
+            shared = os.path.commonpath([path.absolute().parent for path in paths])     # it may tell who draws this
+            names = [os.path.relpath(path.with_suffix(''), shared) for path in paths]
         output = args.output or pictures.free_name(Path('training.png'))
         pictures.plot_training([(name, load_checkpoint(path)) for name, path in zip(names, paths)], output)
     print(f'picture in {output}')
@@ -96,7 +98,7 @@ def show(args):
     def printable(value):
         return value if isinstance(value, str) and value.isprintable() and len(value) <= 200 else _checks.show(value)
 
-    checkpoint = load(args.model)
+    checkpoint = load(args)
     sizes = ', '.join(f'{symbol} {param.shape}' for symbol, param in zip(checkpoint.symbols, checkpoint.params))
     rows = [('cell', f'{checkpoint.cell}, {checkpoint.num_hiddens} hidden units'),
             ('arrays', f'{sizes}: {sum(param.size for param in checkpoint.params):,} numbers'),

@@ -6,7 +6,8 @@ import signal
 import sys
 import warnings
 
-from .._platform import start_is_over
+from .._platform import INSTALL, sentence, start_is_over
+from ..beyond.corpus import printable
 from ..beyond.stop import STOP_SIGNALS, StopSignals, stop_signals
 
 
@@ -37,7 +38,7 @@ def run(parse_arguments):
         status = 1 if isinstance(lost or unwritten, BrokenPipeError) else (
             f'Standard output cannot be written ({(lost or unwritten).strerror}): send it to another place.')
     if status:
-        sys.exit(status)
+        sys.exit(printable(status) if isinstance(status, str) else status)
 
 
 def open_streams():
@@ -58,6 +59,8 @@ def why(error, stop):
         return 128 + (stop.number or signal.SIGINT)
     if isinstance(error, MemoryError):
         return 'There is not enough memory for this: take a smaller text or model.'
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return sentence(f'The package {error.name} is not installed', INSTALL)
     if isinstance(error, (OSError, ValueError, FloatingPointError, ModuleNotFoundError)):
         return str(error)
     raise error
@@ -76,7 +79,7 @@ def say(text, streams=()):
     """To the user, who is at standard error where standard output is closed or full; or has gone."""
     for stream in streams or [sys.stdout, sys.stderr]:
         with contextlib.suppress(OSError):
-            print(text, file=stream, flush=True)
+            print(printable(str(text)), file=stream, flush=True)
             return
 
 

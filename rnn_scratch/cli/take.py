@@ -30,7 +30,7 @@ def add_doctor(commands):
 
 def export(args):
     from ..beyond.export import layer_for, to_onnx, to_pytorch
-    checkpoint = load(args.model)
+    checkpoint = load(args)
     if args.to == 'onnx':
         to_onnx(checkpoint, args.out)
         print(f'saved to {args.out}')

@@ -118,6 +118,7 @@ def new_settings(args):
 def resumed(args):
     """The checkpoint to go on with, and its settings; of these a flag may change the engine only."""
     from ..beyond.checkpoint import load_checkpoint
+    from ..beyond.corpus import place_of_text
     if args.out:
         raise ValueError(f'A resumed run is saved where it was: leave --out {args.out} out.')
     if args.resume.stem.endswith('-best'):
@@ -130,6 +131,8 @@ def resumed(args):
                    if vars(settings)[name] != value and name not in ('engine', 'corpus')]   # the text may have moved
     if differences:
         raise ValueError(f'{args.resume} does not fit: {"; ".join(differences)}.')
+    if 'corpus' not in given:
+        given['corpus'] = place_of_text(args.resume, settings.corpus)
     return saved, [replace(settings, **given)]
 
 

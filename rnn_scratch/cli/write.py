@@ -35,19 +35,24 @@ def add_write(commands):
     parser.add_argument('--copied', action='store_true',
                         help='say how much of the song stands word for word in the text that the model was trained on, '
                              'and show it in colour on a terminal')
+    parser.add_argument('--corpus', type=flags.path, metavar='PATH',
+                        help='with --copied: where that text is now (default: where the training read it)')
     parser.add_argument('--interactive', action='store_true', help='type a prefix, read on, type another')
 
 
 def write(args):
     """Print a song, or one after the other for the prefixes that are typed."""
     from ..beyond.corpus import trained_text
-    checkpoint = load(args.model)
-    corpus = trained_text(checkpoint) if args.copied else None
+    if args.corpus and not args.copied:
+        raise ValueError(f'--corpus {args.corpus} is for the comparison with the text: give --copied, too.')
+    checkpoint = load(args)
+    corpus = trained_text(args.model, checkpoint, args.corpus) if args.copied else None
     if args.num_chars > LONGEST_SONG and (args.copied or len(args.temperature) > 1):
         raise ValueError(f'--num-chars {args.num_chars} is too many for songs that are kept until they are whole, as '
                          f'with --copied or several temperatures: {LONGEST_SONG:,} at most.')
-    if not args.interactive:
+    if args.prefix is not None or not args.interactive:
         write_song(checkpoint, beginning(checkpoint) if args.prefix is None else args.prefix, args, corpus)
+    if not args.interactive:
         return
     with contextlib.suppress(EOFError):
         while True:
@@ -69,13 +74,13 @@ def beginning(checkpoint):
     return prefix
 
 
-def load(path):
-    """The model of this path, or else the newest one under runs/."""
+def load(args):
+    """The model that is named, or else the newest one under runs/."""
     from ..beyond.checkpoint import load_checkpoint
     from ..beyond.folders import newest_run
-    path = path or newest_run()[-1]
-    checkpoint = load_checkpoint(path)      # on the CPU: one character at a time, a GPU has nothing to do
-    note(f'{path}: {checkpoint}')
+    args.model = args.model or newest_run()[-1]
+    checkpoint = load_checkpoint(args.model)      # on the CPU: one character at a time, a GPU has nothing to do
+    note(f'{args.model}: {checkpoint}')
     return checkpoint
 
 
