@@ -62,9 +62,9 @@ def gradients(X, Y, state, params):                 # 6.6 通过时间反向传�
     O, x, y, i = outputs.reshape(X.size, -1), X.T.ravel(), Y.T.ravel(), np.arange(X.size)       # (T n, q), (T n,)
     # L = the mean of log Σ exp(O) − O[y]; a row of O less its maximum has the same softmax, and exp stays finite
     O -= O.max(axis=1, keepdims=True)
-    dO = np.exp(O)
+    O_y, dO = O[i, y], np.exp(O, out=O)                                 # dO takes the memory of O
     sums = dO.sum(axis=1, keepdims=True)                                # (T n, 1)
-    loss = float(np.mean(np.log(sums[:, 0]) - O[i, y]))
+    loss = float(np.mean(np.log(sums[:, 0]) - O_y))
     # ∂L/∂O = (softmax(O) − one-hot(y)) / (T n)
     dO /= sums * X.size                                                 # (T n, q)
     dO[i, y] -= np.float32(1 / X.size)
@@ -132,9 +132,9 @@ def load_model(path):                                                   # of thi
         is_right = all(np.isfinite(param).all() for param in params) and sorted({*''.join(chars)}) == sorted(chars)
         if [entries['format'], entries['cell'], entries['sha256'], is_right] != [FORMAT, 'rnn', digest, True]:
             raise ValueError('another format or cell, or not the content that was saved')
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f'{path} is missing, too large, damaged, or no model of `rnn` ({error!r}).') from error
-    return params, [float(perplexity) for perplexity in entries['perplexities']], chars
+        return params, [float(perplexity) for perplexity in entries['perplexities']], chars
+    except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f'{path} is missing, too large, damaged, or no model of `rnn` ({str(error)[:99]}).') from error
 
 if __name__ == '__main__':                                              # （七）训练模型并创作歌词
     random.seed(0)
