@@ -53,7 +53,7 @@ PEERS = [
     Peer(report.D2LZH, MXNET_PYTHON, 'book', 'D2lzh', writes=True),
     Peer("the book's gluon version", MXNET_PYTHON, 'book', 'Gluon', writes=True),
     FUSED,
-    Peer('NumPy, gradients by hand', PEERS_PYTHON, 'numpy_by_hand', 'Peer'),
+    Peer('NumPy, gradients by hand', PEERS_PYTHON, 'numpy_alone', 'Peer', writes=True),
     Peer("PyTorch, the chapter's loop", PEERS_PYTHON, 'pytorch', 'ChapterLoop'),
     Peer('PyTorch, look-up', PEERS_PYTHON, 'pytorch', 'LookUp'),
     Peer('PyTorch, look-up and nn.RNN', PEERS_PYTHON, 'pytorch', 'FusedRNN'),

@@ -35,13 +35,13 @@ def check(tmp_path):
 @pytest.mark.filterwarnings('ignore:`np.bool` is a deprecated:DeprecationWarning')
 def test_peers_compute_the_same(check):
     import book
-    import numpy_by_hand
+    import numpy_alone
     import ours
     import run
     expected = check(ours.Tutorial)
-    for peer, names in [(book.D2lzh, 12), (book.Gluon, 7), (ours.Fused, 12), (numpy_by_hand.Peer, 11)]:
+    for peer, names in [(book.D2lzh, 12), (book.Gluon, 7), (ours.Fused, 12), (numpy_alone.Peer, 12)]:
         found = check(peer)
-        assert len(found) == names      # loss, gradients, parameters, text: gluon lacks five of them, NumPy the text
+        assert len(found) == names      # loss, gradients, parameters, text: gluon lacks five of them
         run.compare(peer.__name__, found, expected)
 
 

@@ -17,7 +17,8 @@
     If you forget one of the two ways, which of the five gradients are still right?
 
 卡住了 Stuck?
-    书的 6.6 节；rnn_scratch/beyond/fused.py 里的 `backward`。 Section 6.6 of the book; `backward` in that file.
+    书的 6.6 节；examples/rnn_numpy.py 里的 `gradients`，它是答案，最后再看。
+    Section 6.6 of the book; `gradients` in that file, which is an answer, so look there last.
 """
 from checking import attempt, how_many, report  # before MXNet is imported
 

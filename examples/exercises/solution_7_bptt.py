@@ -1,4 +1,7 @@
-"""练习 7 的解答。 Solution of exercise 7: the equations of section 6.6, a line each."""
+"""练习 7 的解答。 Solution of exercise 7: the equations of section 6.6, a line each.
+
+有了它，整章都可以只用 NumPy：examples/rnn_numpy.py。 With it the whole chapter is NumPy: see that file.
+"""
 from checking import report  # before MXNet is imported
 
 # isort: split
