@@ -231,8 +231,8 @@ def test_workers_that_were_started_differently(tmp_path, there):
 
 SEND = """
 import sys
-from rnn_scratch.beyond.parallel import nd, worker
-team = worker()
+from rnn_scratch.beyond.parallel import Processes, nd
+team = Processes()
 with team.training([]):
     team.sums.store._send_command_to_servers(0, {content!r})
     print(team.add_up(nd.ones(3)).asnumpy(), file=sys.stderr)
