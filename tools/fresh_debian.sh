@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
-# A command in a fresh Debian, which has the packages that the README names and nothing else: a learner's first hour.
+# A command in a fresh Debian that has the packages which the README names, and nothing else: a learner's first hour.
 #
 #   tools/fresh_debian.sh trixie 'make train ARGS=3 && make test'     Debian 13
 #   tools/fresh_debian.sh testing 'make train ARGS=3'                 the next one
+#   tools/fresh_debian.sh Dockerfile 'make train ARGS=3'              the image of the Dockerfile, where no Docker runs
 #
-# It ends with the command's exit status. It needs root, debootstrap and the network. What was committed last is copied
-# to /root/rnn_scratch there. The first call fetches a bare Debian, which is kept in /var/tmp/fresh_debian (or in the
-# folder that FRESH_DEBIAN names). Each call begins with a copy of it, and leaves that behind for you to look at.
+# It runs in the files of the last commit, and ends with the command's exit status. It needs root, the network and
+# debootstrap, for the Dockerfile also buildah. A bare Debian is fetched once, and kept in /var/tmp/fresh_debian (or in
+# the folder that FRESH_DEBIAN names). Each call begins with a copy of it, and leaves that for you to look at.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-suite=$1 command=$2
+what=$1 command=$2
 store=${FRESH_DEBIAN:-/var/tmp/fresh_debian}
-bare=$store/$suite.bare root=$store/$suite
+suite=$what
+test "$what" != Dockerfile || suite=$(sed -n 's/^FROM debian:\([a-z]*\)-slim.*/\1/p' Dockerfile)
+bare=$store/$suite.bare
 
 if ! test -d "$bare"; then
     mkdir -p "$store"
@@ -22,6 +25,23 @@ if ! test -d "$bare"; then
     { apt-config dump | grep -E '^Acquire::(Check-|https?::Proxy)' || true; } > "$bare.part/etc/apt/apt.conf.d/90network"
     mv "$bare.part" "$bare"
 fi
+
+if test "$what" = Dockerfile; then
+    rm -rf "$store/containers" "$store/checkout"
+    mkdir "$store/checkout"
+    git archive HEAD | tar -x -C "$store/checkout"
+    # It needs neither a daemon nor a registry: the bare Debian takes the place of the image that FROM names.
+    ours() { buildah --root "$store/containers" --runroot "$store/containers/run" --storage-driver vfs "$@"; }
+    export BUILDAH_ISOLATION=chroot
+    container=$(ours from scratch)
+    ours copy --quiet "$container" "$bare" / >&2
+    ours commit --quiet --rm "$container" "docker.io/library/debian:$suite-slim" >&2
+    ours build --pull-never --tag rnn_scratch "$store/checkout" >&2
+    ours run "$(ours from --pull-never rnn_scratch)" -- bash -euc "$command"
+    exit
+fi
+
+root=$store/$suite
 rm -rf "$root"
 cp -a "$bare" "$root"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
@@ -29,7 +49,6 @@ mkdir "$root/root/rnn_scratch"
 git archive HEAD | tar -x -C "$root/root/rnn_scratch"
 # The README says: for Debian and Ubuntu: `apt-get install make …`
 packages=$(sed -n 's/.*`apt-get install \(make [^`]*\)`.*/\1/p' README.md)
-
 # Mounts and processes of a namespace of their own go away with it.
 export root
 unshare --mount --pid --fork --kill-child bash -euc '
