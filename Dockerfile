@@ -18,7 +18,7 @@ ENV LANG=C.UTF-8
 # The development container (.devcontainer) stops above, and has your own copy of the files.
 FROM system
 COPY --chown=learner . .
-RUN make environment && .venv-3.13/bin/python -m pip install --no-deps --requirement examples/requirements.txt
+RUN make environment MORE=-examples
 ENV PATH=/home/learner/rnn_scratch/.venv-3.13/bin:$PATH
 EXPOSE 8888
-CMD ["jupyter", "notebook", "--ip=0.0.0.0", "--no-browser", "examples"]
+CMD ["make", "walkthrough", "ARGS=--ip=0.0.0.0 --no-browser"]
