@@ -2,16 +2,17 @@
 # make test       the same, and the fast tests
 # make test-all   the same, and the slow tests, too
 # make lint       the same, and the style
+# make walkthrough  the same, and Jupyter, with the notebook in a browser
 # make bench      the same, and the engines beside d2lzh, NumPy and PyTorch: 10 minutes; leave the machine alone meanwhile
 # make elsewhere  the same, and PyTorch and ONNX Runtime in an environment of their own, for the tests of the export
 #
 # PYTHON=python3.10 chooses the interpreter; ARGS=50 is handed on to the program that runs (here: 50 epochs).
 # The environment and the trained models stay in this folder; docs/faq.md says what goes elsewhere.
 
-SUPPORTED := import sys; sys.exit(not (sys.implementation.name == "cpython" and (3, 8) <= sys.version_info[:2] <= (3, 12)))
+SUPPORTED := import sys; sys.exit(not (sys.implementation.name == "cpython" and (3, 8) <= sys.version_info[:2] <= (3, 14)))
 # Without uv, Python must be able to make an environment by itself; Debian keeps that in a package of its own.
 ABLE := $(if $(shell command -v uv 2>/dev/null),,import ensurepip; )$(SUPPORTED)
-CANDIDATES := python3 python python3.11 python3.10 python3.12 python3.9 python3.8
+CANDIDATES := python3 python python3.11 python3.12 python3.13 python3.14 python3.10 python3.9 python3.8
 PYTHON := $(shell for python in $(CANDIDATES); do $$python -c '$(ABLE)' 2>/dev/null && echo $$python && break; done)
 override PYTHON := $(patsubst ~/%,$(HOME)/%,$(PYTHON))
 MINOR := import sys; print("%d.%d" % sys.version_info[:2])
@@ -21,7 +22,11 @@ PEERS := .venv-peers-$(VERSION)
 ELSEWHERE := .venv-elsewhere-$(VERSION)
 ARGS =
 
-.PHONY: help train test test-all lint bench elsewhere environment able
+.PHONY: help train test test-all lint walkthrough bench elsewhere environment able
+
+# The list of packages that a target needs beside requirements.txt: tests/requirements.txt or examples/requirements.txt.
+test test-all lint bench elsewhere: MORE = -tests
+walkthrough: MORE = -examples
 
 help:
 	@sed -n 's/^# //p; /^$$/q' Makefile
@@ -38,6 +43,9 @@ test-all: environment
 lint: environment
 	$(VENV)/bin/python -m ruff check . $(ARGS)
 
+walkthrough: environment
+	$(VENV)/bin/python -m notebook examples/walkthrough.ipynb $(ARGS)
+
 bench: environment
 	@$(MAKE) --silent --no-print-directory $(PEERS)/installed PYTHON='$(PYTHON)'
 	@$(PEERS)/bin/python -c 'import torch' 2>/dev/null || \
@@ -53,18 +61,31 @@ elsewhere: environment
 # when that folder gets another name, or when the Python that it was made with goes away.
 environment: able
 	@test "$$(cat $(VENV)/installed 2>/dev/null)" = "$$(pwd -P)" && test -x $(VENV)/bin/python || rm -rf $(VENV)
-	@$(MAKE) --silent --no-print-directory $(VENV)/installed PYTHON='$(PYTHON)'
+	@$(MAKE) --silent --no-print-directory $(VENV)/installed$(MORE) PYTHON='$(PYTHON)'
 
-$(VENV)/installed: setup.py constraints.txt
+# Without dependencies: the lists are complete, and MXNet's metadata forbid what works (tools/build_requirements.py).
+define install
+	@if command -v uv >/dev/null; then \
+		uv pip install --quiet --python $(VENV) --no-deps $(1); \
+	else \
+		$(VENV)/bin/python -m pip install --quiet --use-pep517 --no-deps $(1); \
+	fi
+endef
+
+$(VENV)/installed: setup.py requirements.txt
 	@echo "Installing into $(VENV) (this takes a minute, once)"
 	@if command -v uv >/dev/null; then \
-		uv venv --quiet --allow-existing --python '$(PYTHON)' $(VENV) && \
-		uv pip install --quiet --python $(VENV) --constraint constraints.txt --editable '.[test]'; \
+		uv venv --quiet --allow-existing --python '$(PYTHON)' $(VENV); \
 	else \
-		'$(PYTHON)' -m venv $(VENV) && \
-		$(VENV)/bin/python -m pip install --quiet --use-pep517 --constraint constraints.txt --editable '.[test]'; \
+		'$(PYTHON)' -m venv $(VENV); \
 	fi
+	$(call install,--requirement requirements.txt --editable .)
 	@pwd -P > $@
+
+$(VENV)/installed-%: %/requirements.txt $(VENV)/installed
+	@echo "Installing into $(VENV) what $< names"
+	$(call install,--requirement $<)
+	@touch $@
 
 # Beside d2lzh stand NumPy (and PyTorch) at versions that MXNet cannot share an environment with.
 $(PEERS)/installed: benchmarks/requirements.txt
@@ -90,7 +111,7 @@ able:
 			found="$$found without the module ensurepip"; \
 			cure="install that module (Debian and Ubuntu: apt-get install python$$minor-venv), or uv"; \
 		done; \
-		echo 'rnn_scratch needs CPython 3.8 to 3.12, because MXNet cannot run on any other, and here' \
+		echo 'rnn_scratch needs CPython 3.8 to 3.14, and here' \
 			$${found:-'$(or $(PYTHON),Python) was not found'}: "$$cure."; \
 		exit 1; } >&2
 	@test -w . || { echo "The folder $$(pwd -P) cannot be written to, and make keeps the environment in it:" \

@@ -1,12 +1,12 @@
-"""What `pip install` needs to know. The versions that are installed together stand in constraints.txt."""
+"""What `pip install` needs to know. The versions that are installed together stand in requirements.txt."""
 import re
 import sys
 from pathlib import Path
 
-if not (3, 8) <= sys.version_info[:2] <= (3, 12):
+if not (3, 8) <= sys.version_info[:2] <= (3, 14):
     # Said here as well as in python_requires, because older releases of pip read that only after they have failed.
-    sys.exit('rnn_scratch needs CPython 3.8 to 3.12, because MXNet cannot run on any other, and this is Python '
-             '{}.{}: run it with another one, for instance: make train PYTHON=python3.11'.format(*sys.version_info[:2]))
+    sys.exit('rnn_scratch needs CPython 3.8 to 3.14, and this is Python {}.{}: run it with another one, for instance: '
+             'make train PYTHON=python3.11'.format(*sys.version_info[:2]))
 
 from setuptools import setup  # noqa: E402
 from setuptools.command.build_py import build_py  # noqa: E402
@@ -36,13 +36,14 @@ setup(
     # working directory under the package's name.
     package_dir={'': '.'},
     cmdclass={'build_py': BuildWithCorpus},
-    python_requires='>=3.8,<3.13',
+    python_requires='>=3.8,<3.15',
     install_requires=[
-        'mxnet==1.9.1',
+        # From Python 3.13 on there is only NumPy 2, which works, but which MXNet's metadata forbids: no plain
+        # `pip install` can have both. requirements.txt has, and `import rnn_scratch` names the line that is missing.
+        'mxnet==1.9.1; sys_platform != "win32" and python_version < "3.13"',
+        'mxnet==1.7.0.post2; sys_platform == "win32" and python_version < "3.13"',
         'd2lzh==1.0.0',
-        # MXNet reads numpy.bool, which NumPy 1.24 removed; Python 3.12 has no older NumPy (see _platform.py).
-        'numpy<1.24; python_version < "3.12"',
-        'numpy>=1.26,<2; python_version >= "3.12"',
+        'numpy<2.4',            # what was tried (see _platform.py)
         # MXNet imports distutils, which Python 3.12 removed, which Debian keeps out of its Python 3.11 and before, and
         # which setuptools brings back.
         'setuptools',
@@ -52,6 +53,6 @@ setup(
         'safetensors',
         'tqdm',
     ],
-    # pip stands here so that constraints.txt decides its version, too.
-    extras_require={'export': ['onnx'], 'test': ['hypothesis', 'onnx', 'pip', 'pytest', 'ruff']},
+    extras_require={'export': ['onnx'], 'notebook': ['notebook'],
+                    'test': ['hypothesis', 'ipykernel', 'nbclient', 'onnx', 'pip', 'pytest', 'pytest-xdist', 'ruff']},
 )

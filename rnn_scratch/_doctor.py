@@ -69,8 +69,8 @@ def look_at_python(rows, wrong):
     implementation, version = platform.python_implementation(), sys.version_info
     where = 'in an environment of its own' if sys.prefix != sys.base_prefix else 'not in an environment of its own'
     rows['Python'] = f'{implementation} {".".join(map(str, version[:3]))}, {where}'
-    if implementation != 'CPython' or not (3, 8) <= version[:2] <= (3, 12):
-        wrong['MXNet runs on CPython 3.8 to 3.12 only'] = 'make train PYTHON=python3.11'
+    if implementation != 'CPython' or not (3, 8) <= version[:2] <= (3, 14):
+        wrong['MXNet runs on CPython 3.8 to 3.14 only'] = 'make train PYTHON=python3.11'
 
 
 def look_at_packages(rows, wrong):

@@ -106,21 +106,39 @@ def can_be_loaded(library):
 
 
 def wrong_numpy():
-    """NumPy 2 or later, or one that multiplies wrongly. 1.24 to 1.26 get back the alias `bool`, which MXNet reads."""
+    """A NumPy newer than what was tried, or one that multiplies wrongly. A newer one than MXNet gets names back."""
     with environment({}):       # NumPy has an OpenBLAS of its own
         import numpy
     version = tuple(int(part) for part in numpy.__version__.split('.')[:2])
-    if version >= (2, 0):
-        return (f'NumPy {numpy.__version__} is installed, but MXNet 1.9.1 cannot work with NumPy 2 or later',
-                'python -m pip install "numpy<2" (or install rnn_scratch again, as its README says)')
+    if version >= (2, 4):       # where an array of shape (1, 1), as `asscalar` may give it, is no number any more
+        return (f'NumPy {numpy.__version__} is installed, and MXNet works with NumPy before 2.4',
+                'python -m pip install "numpy<2.4" (or install rnn_scratch again, as its README says)')
     if version >= (1, 24):
-        numpy.bool = numpy.bool_
+        give_back(numpy)
     core = os.environ.get('OPENBLAS_CORETYPE')
     if core is not None:
         a, b = numpy.arange(32 * 256).reshape(32, 256) % 7, numpy.arange(256 * 256).reshape(256, 256) % 5
         if (a.astype('float64').dot(b.astype('float64')) != a.dot(b)).any():    # integers do not use OpenBLAS
             return about_variable('OPENBLAS_CORETYPE', core, 'makes NumPy multiply matrices wrongly on this processor')
     return None
+
+
+def give_back(numpy):
+    """Set the names back that NumPy removed with 1.24 (bool) and 2.0 (all others), and that MXNet reads."""
+    def left(*_):
+        raise RuntimeError('This function left NumPy with version 1.20 (NEP 32).')
+
+    removed = {'bool': numpy.bool_, 'Inf': numpy.inf, 'PINF': numpy.inf, 'NINF': -numpy.inf, 'NaN': numpy.nan,
+               'NAN': numpy.nan, 'PZERO': 0.0, 'NZERO': -0.0, 'alltrue': numpy.all, 'sometrue': numpy.any,
+               'product': numpy.prod, 'round_': numpy.round, 'msort': lambda a: numpy.sort(a, axis=0),
+               **dict.fromkeys(['mirr', 'npv', 'pmt', 'ppmt', 'pv', 'rate'], left)}
+    for name in removed.keys() - vars(numpy).keys():
+        setattr(numpy, name, removed[name])
+    if hasattr(numpy, '_core'):         # NumPy 2 writes a whole number of its own as np.int64(3)
+        numpy.set_printoptions(legacy='1.25')       # MXNet hands shapes on as text, and reads 3 only
+        with contextlib.suppress(ImportError):  # from 2.2 on, each thread has options; these are what it begins with
+            from numpy._core.printoptions import default_format_options_dict
+            default_format_options_dict['legacy'] = 125
 
 
 def wrong_variable():

@@ -75,17 +75,17 @@ def test_setup_says_which_pythons_will_do(run):
         import runpy, sys
         import setuptools
         setuptools.setup = lambda **keywords: print('set up')
-        for minor in [7, 8, 12, 13, 14]:
+        for minor in [7, 8, 14, 15]:
             sys.version_info = (3, minor, 0)
             try:
                 runpy.run_path({str(ROOT / 'setup.py')!r}, run_name='__main__')
             except SystemExit as error:
                 print(error.code)
     """)
-    old, first, last, new, newer = result.stdout.splitlines()
+    old, first, last, new = result.stdout.splitlines()
     assert first == last == 'set up'
-    for said, version in [(old, '3.7'), (new, '3.13'), (newer, '3.14')]:
-        assert f'this is Python {version}:' in said and '3.8 to 3.12' in said
+    for said, version in [(old, '3.7'), (new, '3.15')]:
+        assert f'this is Python {version}:' in said and '3.8 to 3.14' in said
 
 
 class Machine:
@@ -116,7 +116,7 @@ class Machine:
         esac
     """
     TOO_NEW = """#!/bin/sh
-        test "$*" = --version && echo Python 3.13.0
+        test "$*" = --version && echo Python 3.15.0
     """
     WITHOUT_LIBRARIES = """#!/bin/sh
         case "$*" in
@@ -136,8 +136,8 @@ runpy.run_path('$*', run_name='__main__')";;
 
     def __init__(self, home):
         self.home, self.folder, self.log = home, home / '歌词 songs', home / 'log'
-        for name in ['Makefile', 'setup.py', 'constraints.txt', 'rnn_scratch/_platform.py',
-                     'tests/requirements-elsewhere.txt']:
+        for name in ['Makefile', 'setup.py', 'rnn_scratch/_platform.py', 'tests/requirements-elsewhere.txt',
+                     *(f'{folder}requirements.txt' for folder in ['', 'tests/', 'examples/'])]:
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, self.folder / name)
         (home / 'bin').mkdir()
@@ -171,19 +171,20 @@ def machine():
 
 
 needs_make = pytest.mark.skipif(shutil.which('make') is None, reason='make is not on this machine')
-INSTALL = "-m pip install --quiet --use-pep517 --constraint constraints.txt --editable .[test]"
+PIP = '-m pip install --quiet --use-pep517 --no-deps --requirement '
+INSTALL, INSTALL_TESTS = PIP + 'requirements.txt --editable .', PIP + 'tests/requirements.txt'
 
 
 @needs_make
 def test_make_names_the_pythons_that_will_not_do(machine):
     said, asked = machine.make('train')
-    assert 'CPython 3.8 to 3.12' in said and 'Python was not found' in said and 'PYTHON=python3.11' in said
+    assert 'CPython 3.8 to 3.14' in said and 'Python was not found' in said and 'PYTHON=python3.11' in said
     machine.has(python3=Machine.TOO_NEW, **{'python3.11': Machine.WITHOUT_ENSUREPIP})
     said, asked = machine.make('train')
-    assert 'python3 is Python 3.13.0, python3.11 is Python 3.11.2 without the module ensurepip' in said
+    assert 'python3 is Python 3.15.0, python3.11 is Python 3.11.2 without the module ensurepip' in said
     assert 'apt-get install python3.11-venv' in said
     said, asked = machine.make('train', 'PYTHON=python3')
-    assert 'here python3 is Python 3.13.0:' in said and 'ensurepip' not in said
+    assert 'here python3 is Python 3.15.0:' in said and 'ensurepip' not in said
     said, asked = machine.make('train', 'PYTHON=/no/where')
     assert '/no/where was not found' in said
 
@@ -194,17 +195,19 @@ def test_make_installs_once_for_each_place(machine):
     machine.write(machine.home / 'my pythons/python', Machine.PYTHON)
     machine.has(python3=Machine.TOO_NEW)
     python, environment = 'PYTHON=~/my pythons/python', '.venv-3.10'
-    assert machine.make('train', 'ARGS=3', python) == (
-        '', [f'-m venv {environment}', INSTALL, 'examples/train_jaychou.py 3'])
-    assert machine.make('test', python) == ('', ['-m pytest -m not slow'])
+    install = [f'-m venv {environment}', INSTALL]
+    assert machine.make('train', 'ARGS=3', python) == ('', [*install, 'examples/train_jaychou.py 3'])
+    assert machine.make('test', python) == ('', [INSTALL_TESTS, '-m pytest -m not slow'])
     assert machine.make('test-all', python) == ('', ['-m pytest'])
+    assert machine.make('walkthrough', python) == (
+        '', [PIP + 'examples/requirements.txt', '-m notebook examples/walkthrough.ipynb'])
     machine.folder = machine.folder.rename(machine.home / 'renamed')
-    assert machine.make('lint', python) == ('', [f'-m venv {environment}', INSTALL, '-m ruff check .'])
-    assert machine.make('lint', python) == ('', ['-m ruff check .'])
-    for what_is_gone in ['bin/python', 'installed']:
-        (machine.folder / environment / 'left over').touch()
-        (machine.folder / environment / what_is_gone).unlink()
-        assert machine.make('lint', python) == ('', [f'-m venv {environment}', INSTALL, '-m ruff check .'])
+    for what_is_gone in [None, 'bin/python', 'installed']:
+        if what_is_gone:
+            (machine.folder / environment / 'left over').touch()
+            (machine.folder / environment / what_is_gone).unlink()
+        assert machine.make('lint', python) == ('', [*install, INSTALL_TESTS, '-m ruff check .'])
+        assert machine.make('lint', python) == ('', ['-m ruff check .'])
         assert not (machine.folder / environment / 'left over').exists(), 'half of an environment is none'
 
 
@@ -213,7 +216,7 @@ def test_make_elsewhere_has_an_environment_of_its_own(machine):
     machine.has(python3=Machine.PYTHON)
     install = ['-m venv --without-pip .venv-elsewhere-3.10', '-m pip --python .venv-elsewhere-3.10/bin/python install '
                '--quiet --requirement tests/requirements-elsewhere.txt']
-    assert machine.make('elsewhere') == ('', ['-m venv .venv-3.10', INSTALL, *install])
+    assert machine.make('elsewhere') == ('', ['-m venv .venv-3.10', INSTALL, INSTALL_TESTS, *install])
     assert machine.make('elsewhere') == ('', [])
     for what_is_gone in ['bin/python', 'installed']:
         (machine.folder / '.venv-elsewhere-3.10' / what_is_gone).unlink()
@@ -226,7 +229,7 @@ def test_make_takes_uv_where_it_is(machine):
     machine.has(python3=Machine.ONLY_WITH_UV, uv=Machine.UV)
     said, (venv, install, train) = machine.make('train')
     assert said == '' and venv.startswith('uv venv') and venv.endswith('.venv-{}.{}'.format(*sys.version_info))
-    assert install.startswith('uv pip install') and '--constraint constraints.txt' in install
+    assert install.startswith('uv pip install') and install.endswith(INSTALL[INSTALL.index('--no-deps'):])
     assert train == 'examples/train_jaychou.py'
 
 

@@ -38,8 +38,8 @@ def import_with(run, tmp_path):
 
 
 def test_numpy_too_new(import_with):
-    said = import_with(numpy="__version__ = '2.4.1'")
-    assert 'NumPy 2.4.1 is installed' in said and 'pip install "numpy<2"' in said
+    said = import_with(numpy="__version__ = '2.4.0'")
+    assert 'NumPy 2.4.0 is installed' in said and 'pip install "numpy<2.4"' in said
 
 
 def test_distutils_missing(import_with):
@@ -144,11 +144,37 @@ def test_other_errors_are_not_disguised(run, tmp_path):
     assert 'OSError: disk on fire' in result.stderr
 
 
-@pytest.mark.parametrize('version, has_alias', [('1.23.5', False), ('1.24.0', True), ('1.26.4', True)])
-def test_the_numpy_alias_comes_where_it_is_needed(run, tmp_path, version, has_alias):
-    (tmp_path / 'numpy.py').write_text(f"__version__ = '{version}'\nclass bool_: pass\n", 'utf-8')
-    (tmp_path / 'mxnet.py').write_text("import numpy\nprint(hasattr(numpy, 'bool'))\nraise SystemExit", 'utf-8')
-    assert run('-c', 'import rnn_scratch', PYTHONPATH=str(tmp_path)).stdout == f'{has_alias}\n'
+@pytest.mark.parametrize('version, given_back', [
+    ('1.23.5', False), ('1.24.0', True), ('1.26.4', True), ('2.0.2', True), ('2.3.5', True)])
+def test_numpy_gets_names_back_where_they_are_needed(run, tmp_path, version, given_back):
+    """And a name that NumPy has stays as it is."""
+    (tmp_path / 'numpy.py').write_text(f"""
+__version__, product = '{version}', 'its own'
+def __getattr__(name):
+    if name == '_core':
+        raise AttributeError
+    return -1
+""", 'utf-8')
+    (tmp_path / 'mxnet.py').write_text("""
+import numpy
+print({'bool', 'PZERO', 'NINF', 'pmt'} <= vars(numpy).keys(), numpy.product)
+raise SystemExit
+""", 'utf-8')
+    assert run('-c', 'import rnn_scratch', PYTHONPATH=str(tmp_path)).stdout == f'{given_back} its own\n'
+
+
+def test_a_size_may_be_a_number_of_numpy(run):
+    """MXNet gets shapes as text, and NumPy 2 would write np.int64(3); each thread has printing options of its own."""
+    result = run('-c', """if True:
+        import rnn_scratch as d2l, numpy as np
+        from mxnet import nd
+        from concurrent.futures import ThreadPoolExecutor
+        def show():
+            print(nd.zeros((np.int64(2), np.int64(3))).shape, d2l.to_onehot(nd.array([1]), np.int64(3))[0].asnumpy())
+        show()
+        ThreadPoolExecutor().submit(show).result()
+    """)
+    assert result.stdout == '(2, 3) [[0. 1. 0.]]\n' * 2, result.stderr
 
 
 SETTINGS = ['MXNET_OMP_MAX_THREADS', 'GOMP_SPINCOUNT', 'MXNET_CPU_PARALLEL_SIZE', 'OPENBLAS_CORETYPE']

@@ -93,8 +93,7 @@ def to_onnx(checkpoint, path):
     check_known(checkpoint.cell, ONNX)
     if importlib.util.find_spec('onnx') is None:
         raise ModuleNotFoundError(
-            "The export to ONNX needs the package onnx, which is not installed: in the folder of rnn_scratch, run "
-            "python -m pip install --use-pep517 --constraint constraints.txt --editable '.[export]'")
+            'The export to ONNX needs the package onnx, which is not installed; run: python -m pip install onnx.')
     write_whole(path, onnx_model(checkpoint, arrays_of(checkpoint, path)).SerializeToString(), is_new=True)
 
 
