@@ -37,12 +37,12 @@ def test_the_packages_of_the_system_are_those_of_the_readme_and_of_the_package()
 
 
 def test_what_it_runs_exists():
-    commands = '\n'.join(those('RUN'))
-    targets = set(re.findall(r'^([\w-]+):', (ROOT / 'Makefile').read_text('utf-8'), re.MULTILINE))
-    asked = re.findall(r'^make ([a-z]+)', commands, re.MULTILINE)
-    assert asked == ['environment'] and set(asked) <= targets
-    lists = re.findall(r'--requirement (\S+)', commands)
-    assert lists and all((ROOT / name).is_file() for name in lists)
+    makefile = (ROOT / 'Makefile').read_text('utf-8')
+    (target, more), = re.findall(r'^make (\w+) MORE=-(\w+)$', '\n'.join(those('RUN')), re.MULTILINE)
+    make, started, *_ = json.loads(those('CMD')[0])
+    assert make == 'make' and {target, started} <= set(re.findall(r'^([\w-]+):', makefile, re.MULTILINE))
+    assert f'{started}: MORE = -{more}\n' in makefile, 'what is started finds all installed'
+    assert (ROOT / more / 'requirements.txt').is_file()
 
 
 def test_nobody_is_root_and_all_agree():

@@ -27,12 +27,14 @@ if ! test -d "$bare"; then
 fi
 
 if test "$what" = Dockerfile; then
-    rm -rf "$store/containers" "$store/checkout"
+    rm -rf "$store/checkout"
     mkdir "$store/checkout"
     git archive HEAD | tar -x -C "$store/checkout"
     # It needs neither a daemon nor a registry: the bare Debian takes the place of the image that FROM names.
-    ours() { buildah --root "$store/containers" --runroot "$store/containers/run" --storage-driver vfs "$@"; }
+    ours() { buildah --root "$store/images" --runroot "$store/images/run" --storage-driver vfs "$@"; }
     export BUILDAH_ISOLATION=chroot
+    ours rm --all > /dev/null
+    ours rmi --all --force > /dev/null
     container=$(ours from scratch)
     ours copy --quiet "$container" "$bare" / >&2
     ours commit --quiet --rm "$container" "docker.io/library/debian:$suite-slim" >&2
