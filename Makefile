@@ -20,6 +20,8 @@ VERSION := $(shell '$(PYTHON)' -c '$(MINOR)' 2>/dev/null)
 VENV := .venv-$(VERSION)
 PEERS := .venv-peers-$(VERSION)
 ELSEWHERE := .venv-elsewhere-$(VERSION)
+# As many tests at a time as there are cores, four at most: each takes up to half a gigabyte.
+PYTEST = $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4
 ARGS =
 
 .PHONY: help train test test-all lint walkthrough bench elsewhere environment able
@@ -35,10 +37,10 @@ train: environment
 	$(VENV)/bin/python examples/train_jaychou.py $(ARGS)
 
 test: environment
-	$(VENV)/bin/python -m pytest -m 'not slow' $(ARGS)
+	$(PYTEST) -m 'not slow' $(ARGS)
 
 test-all: environment
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 lint: environment
 	$(VENV)/bin/python -m ruff check . $(ARGS)

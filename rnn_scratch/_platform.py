@@ -6,6 +6,7 @@ pair of texts: what is wrong, and the command that mends it (in brackets, what e
 """
 import contextlib
 import ctypes
+import importlib
 import os
 import platform
 import re
@@ -41,6 +42,10 @@ def import_mxnet():
         wrong, error = start_mxnet()
     if wrong:
         raise ImportError(sentence(*wrong)) from error
+    display = sys.modules.get('IPython.display')
+    if display and not hasattr(display, 'set_matplotlib_formats'):      # IPython 9 removed it, and d2lzh draws with it
+        display.set_matplotlib_formats = lambda *formats: importlib.import_module(
+            'matplotlib_inline.backend_inline').set_matplotlib_formats(*formats)
     _roles.serve()
 
 
@@ -66,8 +71,10 @@ def start_mxnet():
 def what_it_means(error):
     module = error.name if isinstance(error, ModuleNotFoundError) else None
     if module in ('mxnet', 'numpy'):
+        cure = INSTALL if sys.version_info < (3, 13) else (
+            'python -m pip install --no-deps mxnet==1.9.1 (or make train, in the folder of rnn_scratch)')
         return what_is_missing() or (
-            f'MXNet is not installed for Python {platform.python_version()} ({sys.executable})', INSTALL)
+            f'MXNet is not installed for Python {platform.python_version()} ({sys.executable})', cure)
     if module in ('distutils', 'distutils.version'):        # it left Python with 3.12, and setuptools brings it back
         return (f'MXNet needs the module distutils, which Python {platform.python_version()} does not have',
                 'python -m pip install setuptools')

@@ -82,7 +82,7 @@ def zipped(*members, method=zipfile.ZIP_DEFLATED):
     content = io.BytesIO()
     with zipfile.ZipFile(content, 'w', method) as archive:
         for name, text in members:
-            archive.writestr(name, text)
+            archive.writestr(zipfile.ZipInfo(name), text, method)     # with a date that does not change
     return content.getvalue()
 
 
@@ -143,7 +143,7 @@ BOMB = zipped(('a.txt', b'a' * 100_000_001))
     (b'<html lang="en">', "page of a website .* begins with '<html lang="),
     (b'<!-- saved from -->', "page of a website"),
     (b'404: Not Found', "page of a website .* begins with '404: Not Found'"),
-    (gzip.compress(TEXT.encode()), 'is a gzip archive .* unpack it'),
+    (gzip.compress(TEXT.encode(), mtime=0), 'is a gzip archive .* unpack it'),
     (bz2.compress(TEXT.encode()), 'is a bzip2 archive'),
     (lzma.compress(TEXT.encode()), 'is an xz archive'),
     (b'7z\xbc\xaf\x27\x1c' + bytes(26), 'is a 7z archive'),
@@ -158,7 +158,7 @@ BOMB = zipped(('a.txt', b'a' * 100_000_001))
     (zipped(*((f'{i}', '') for i in range(1001)), method=zipfile.ZIP_STORED), 'holds 1,001 files'),
     (zipped(('[Content_Types].xml', ''), ('word/document.xml', '')), 'is a document of Word'),
     (zipped(('a.zip', zipped(('a.txt', TEXT)))), r"\(the file 'a.zip' in it\) is a zip archive"),
-    (zipped(('a.txt.gz', gzip.compress(b'a'))), r"\(the file 'a.txt.gz' in it\) is a gzip archive"),
+    (zipped(('a.txt.gz', gzip.compress(b'a', mtime=0))), r"\(the file 'a.txt.gz' in it\) is a gzip archive"),
     (zipped(('a.txt', '')), r"\(the file 'a.txt' in it\) is empty"),
     (zipped(('a.txt', TEXT.encode('gbk'))), r"\(the file 'a.txt' in it\) is not a text in UTF-8, .* most likely GBK"),
     (locked(zipped(('a.txt', TEXT))), r"\(the file 'a.txt' in it\) is locked with a password"),

@@ -171,6 +171,7 @@ def machine():
 
 
 needs_make = pytest.mark.skipif(shutil.which('make') is None, reason='make is not on this machine')
+PYTEST = '-m pytest --numprocesses auto --maxprocesses 4'
 PIP = '-m pip install --quiet --use-pep517 --no-deps --requirement '
 INSTALL, INSTALL_TESTS = PIP + 'requirements.txt --editable .', PIP + 'tests/requirements.txt'
 
@@ -197,8 +198,8 @@ def test_make_installs_once_for_each_place(machine):
     python, environment = 'PYTHON=~/my pythons/python', '.venv-3.10'
     install = [f'-m venv {environment}', INSTALL]
     assert machine.make('train', 'ARGS=3', python) == ('', [*install, 'examples/train_jaychou.py 3'])
-    assert machine.make('test', python) == ('', [INSTALL_TESTS, '-m pytest -m not slow'])
-    assert machine.make('test-all', python) == ('', ['-m pytest'])
+    assert machine.make('test', python) == ('', [INSTALL_TESTS, f'{PYTEST} -m not slow'])
+    assert machine.make('test-all', python) == ('', [PYTEST])
     assert machine.make('walkthrough', python) == (
         '', [PIP + 'examples/requirements.txt', '-m notebook examples/walkthrough.ipynb'])
     machine.folder = machine.folder.rename(machine.home / 'renamed')

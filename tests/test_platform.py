@@ -163,6 +163,20 @@ raise SystemExit
     assert run('-c', 'import rnn_scratch', PYTHONPATH=str(tmp_path)).stdout == f'{given_back} its own\n'
 
 
+def test_d2lzh_draws_in_a_notebook_of_today(run):
+    """IPython 9 has no `set_matplotlib_formats`; what took its place is called."""
+    result = run('-c', """if True:
+        import sys, IPython.display
+        vars(IPython.display).pop('set_matplotlib_formats', None)
+        import rnn_scratch, d2lzh
+        from matplotlib_inline import backend_inline
+        backend_inline.set_matplotlib_formats = lambda *formats: print(formats)
+        d2lzh.set_figsize((4, 3))
+        print(d2lzh.plt.rcParams['figure.figsize'])
+    """)
+    assert result.stdout == "('svg',)\n[4.0, 3.0]\n", result.stderr
+
+
 def test_a_size_may_be_a_number_of_numpy(run):
     """MXNet gets shapes as text, and NumPy 2 would write np.int64(3); each thread has printing options of its own."""
     result = run('-c', """if True:

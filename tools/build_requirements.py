@@ -4,36 +4,44 @@
     .venv-3.11/bin/python tools/build_requirements.py
 
 Each list is installed as it stands (`pip install --no-deps`): no resolver could find it, because the metadata of MXNet
-and d2lzh forbid what works. WORKS has what they should say instead.
+and d2lzh forbid what works. METADATA has what they should say instead.
 """
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-WORKS = '''
-# The oldest NumPy that has wheels for a Python is the nearest to MXNet, which was made for 1.19.
-numpy<1.24; python_version < "3.12"
-numpy<2; python_version == "3.12.*"
-numpy<2.4; python_version >= "3.13"
-# Without the marker that leaves it out: see setup.py.
-mxnet==1.9.1; sys_platform != "win32"
-mxnet==1.7.0.post2; sys_platform == "win32"
-# d2lzh asks for all of it, 170 MB, and imports IPython alone.
-jupyter; python_version < "3"
-'''
+# d2lzh asks for all of jupyter, 170 MB, and imports IPython alone. MXNet 1.9.1 says numpy<2, and 1.7.0 numpy<1.17.
+METADATA = """
+[[dependency-metadata]]
+name = 'd2lzh'
+requires-dist = ['ipython', 'matplotlib', 'numpy']
+[[dependency-metadata]]
+name = 'mxnet'
+requires-dist = ['numpy', 'requests', 'graphviz']
+"""
+# MXNet without the marker that leaves it out in setup.py. Of NumPy, the newest before what MXNet reads was removed, or
+# the oldest that a Python has.
+LINES = """
+mxnet==1.9.1; sys_platform != 'win32'
+mxnet==1.7.0.post2; sys_platform == 'win32'
+numpy<1.24; python_version < '3.12'
+numpy<2; python_version == '3.12.*'
+"""
 HEAD = '''# {what}: one version of everything, for CPython 3.8 to 3.14. Installed as it stands:
 #   python -m pip install --no-deps --requirement {path}
 # Made by tools/build_requirements.py.
 '''
 
 
-def compiled(*extras):
+def compiled(config, *extras):
     """All that the package needs, with some of its extras, a line each."""
     options = [option for extra in extras for option in ('--extra', extra)]
-    command = [sys.executable, '-m', 'uv', 'pip', 'compile', 'setup.py', *options, '--override', '-', '--universal',
-               '--python-version', '3.8', '--no-header', '--no-annotate', '--no-emit-index-url', '--quiet']
-    result = subprocess.run(command, cwd=ROOT, input=WORKS, stdout=subprocess.PIPE, check=True, encoding='utf-8')
+    command = [sys.executable, '-m', 'uv', '--config-file', config, 'pip', 'compile', 'setup.py', '-', *options,
+               '--universal', '--python-version', '3.8', '--no-header', '--no-annotate', '--no-emit-index-url',
+               '--quiet']
+    result = subprocess.run(command, cwd=ROOT, input=LINES, stdout=subprocess.PIPE, check=True, encoding='utf-8')
     return result.stdout.splitlines()
 
 
@@ -42,8 +50,11 @@ def write(path, what, lines):
 
 
 if __name__ == '__main__':
-    base = compiled()
-    write('requirements.txt', 'To train', base)
-    for path, what, extra in [('tests/requirements.txt', 'To run the tests, besides', 'test'),
-                              ('examples/requirements.txt', 'To run the notebook, besides', 'notebook')]:
-        write(path, what, [line for line in compiled(extra) if line not in base])
+    with tempfile.NamedTemporaryFile('w', suffix='.toml') as file:
+        file.write(METADATA)
+        file.flush()
+        base = compiled(file.name)
+        write('requirements.txt', 'To train', base)
+        for path, what, extra in [('tests/requirements.txt', 'To run the tests, besides', 'test'),
+                                  ('examples/requirements.txt', 'To run the notebook, besides', 'notebook')]:
+            write(path, what, [line for line in compiled(file.name, extra) if line not in base])
