@@ -95,9 +95,8 @@ def installed(package):
 
 def look_at_processor(rows, wrong):
     name = _platform.first_match(r'^model name\s*:\s*(.*)$', '/proc/cpuinfo') or platform.processor()
-    flags = (_platform.first_match(r'^flags\s*:\s*(.*)$', '/proc/cpuinfo') or '').split()
-    vectors = [what for flag, what in [('avx512f', 'AVX-512'), ('avx2', 'AVX2'), ('avx', 'AVX')] if flag in flags]
-    rows['processor'] = f'{name or platform.machine()}, {vectors[0] if vectors else "no AVX seen"}'
+    best = next(filter(_platform.processor_has, _platform.FEATURES), 'no AVX seen')
+    rows['processor'] = f'{name or platform.machine()}, {best}'
     rows['cores'] = f'{_platform.count_cores()} for this process, of {os.cpu_count()} hardware threads'
     kilobytes = _platform.first_match(r'^MemAvailable:\s*(\d+) kB$', '/proc/meminfo')
     if kilobytes:

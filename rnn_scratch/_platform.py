@@ -29,6 +29,7 @@ NUMBERS = {'OMP_NUM_THREADS': (1, 1024), 'MXNET_OMP_MAX_THREADS': (1, 1024), 'MX
            'MXNET_CPU_PRIORITY_NTHREADS': (1, 1024), 'OPENBLAS_NUM_THREADS': (1, 1024),
            'GOMP_SPINCOUNT': (0, 2 ** 31 - 1), 'MXNET_CPU_PARALLEL_SIZE': (0, 2 ** 31 - 1)}
 INSTALL = 'make train (in the folder of rnn_scratch; its README has other ways)'
+FEATURES = {'AVX-512': 15, 'AVX2': 10, 'AVX': 9}        # of a processor, by the numbers that libgcc gives them
 OWNERS = ('MXNET_', 'OMP_', 'GOMP_', 'OPENBLAS_')     # how the names of these variables begin
 
 
@@ -59,7 +60,7 @@ def import_mxnet():
 def start_mxnet():
     """Import MXNet; returns what is wrong, and the error that tells it, or twice None."""
     try:
-        wrong = wrong_variable() or wrong_numpy()
+        wrong = wrong_processor() or wrong_variable() or wrong_numpy()
         if wrong:
             return wrong, None
         import distutils.version  # noqa: F401 (MXNet imports it, after its library)
@@ -118,7 +119,6 @@ def can_be_loaded(library):
     with contextlib.suppress(OSError):
         ctypes.CDLL(library)
         return True
-    return False
 
 
 def wrong_numpy():
@@ -198,7 +198,26 @@ def count_cores():
 
 
 def has_avx2():
-    return first_match(' (avx2) ', '/proc/cpuinfo') is not None
+    return processor_has('AVX2')
+
+
+def processor_has(feature):
+    """Whether this processor, or an emulator in its place, has a feature; None where there is no libgcc to tell."""
+    with contextlib.suppress(AttributeError, OSError):
+        libgcc, find = ctypes.CDLL('libgcc_s.so.1'), ctypes.CDLL(None).dlvsym
+        find.restype = ctypes.POINTER(ctypes.c_uint)
+        # What it was told: maker, type, subtype, features. (In an emulator, /proc/cpuinfo may be about the host.)
+        found = find(ctypes.c_void_p(libgcc._handle), b'__cpu_model', b'GCC_4.8.0')
+        return bool(found[3] >> FEATURES[feature] & 1) if found else None
+
+
+def wrong_processor():
+    """Parts of MXNet's library need AVX, whatever the processor: without it, the first product ends the process."""
+    if processor_has('AVX') is False:
+        return ('MXNet needs a processor with AVX, and this one has none',
+                'python examples/rnn_numpy.py (in the folder of rnn_scratch: the chapter in NumPy alone; or give a '
+                'virtual machine the type of processor "host", and an emulator "max")')
+    return None
 
 
 def memory_bytes():
@@ -216,11 +235,9 @@ def memory_bytes():
 
 def first_match(pattern, path):
     """What the group of a pattern finds in a file of the system; None where there is neither."""
-    try:
+    with contextlib.suppress(OSError):
         found = re.search(pattern, Path(path).read_text('utf-8', 'replace'), re.MULTILINE)
-    except OSError:
-        return None
-    return found and found.group(1)
+        return found and found.group(1)
 
 
 @contextlib.contextmanager
@@ -241,13 +258,8 @@ def environment(variables):
 
 def python(*arguments):
     """The command for another Python with the flags of this one, as -P and -I, which keep the working directory out."""
-    flags = sys.flags
-    times = {'I': flags.isolated, 'E': flags.ignore_environment, 's': flags.no_user_site, 'S': flags.no_site,
-             'P': sys.version_info >= (3, 11) and flags.safe_path, 'B': flags.dont_write_bytecode, 'O': flags.optimize}
-    return [sys.executable, *(f'-{letter * number}' for letter, number in times.items() if number),
-            *(f'-W{option}' for option in sys.warnoptions),
-            *(f'-X{name}' if value is True else f'-X{name}={value}' for name, value in sys._xoptions.items()),
-            *arguments]
+    from subprocess import _args_from_interpreter_flags  # what Python's own multiprocessing calls
+    return [sys.executable, *_args_from_interpreter_flags(), *arguments]
 
 
 def is_our_start():
@@ -296,7 +308,7 @@ def once_more(number, is_due=lambda: True):
 
 
 if __name__ == '__main__':
-    wrong = what_is_missing()
+    wrong = what_is_missing() or wrong_processor()
     sys.exit(wrong and sentence(*wrong))
 
 if is_our_start() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:

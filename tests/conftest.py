@@ -49,6 +49,21 @@ def run(tmp_path):
 
 
 @pytest.fixture
+def old_processor(tmp_path):
+    """A folder for PYTHONPATH: Python reads the file in it before all else, and libgcc tells of an Intel Nehalem."""
+    (tmp_path / 'sitecustomize.py').write_text('''
+import ctypes, types
+load, told = ctypes.CDLL, (ctypes.c_uint * 4)(1, 3, 1, 0b111111111)     # as an emulator of one has it
+def load_there(name, *others, **more):
+    if name in (None, 'libgcc_s.so.1'):
+        return types.SimpleNamespace(_handle=0, dlvsym=lambda *_: told)
+    return load(name, *others, **more)
+ctypes.CDLL = load_there
+''', 'utf-8')
+    return str(tmp_path)
+
+
+@pytest.fixture
 def program(tmp_path, monkeypatch, capsys):
     """Run `python -m rnn_scratch` with these arguments in an empty folder, in this process, which saves a second."""
     def program(*arguments, input=''):

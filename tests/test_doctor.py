@@ -93,6 +93,13 @@ def test_the_module_distutils_is_missing(run, tmp_path):
     assert command_for('MXNet needs the module distutils', said) == 'python -m pip install setuptools'
 
 
+def test_an_old_processor(run, old_processor):
+    said = run('-m', 'rnn_scratch', 'doctor', PYTHONPATH=old_processor)
+    assert command_for('MXNet needs a processor with AVX, and this one has none', said).startswith(
+        'python examples/rnn_numpy.py (')
+    assert rows(said)['processor'].endswith(', no AVX seen') and rows(said)['MXNet'] == 'does not start'
+
+
 def test_mxnet_does_not_answer(monkeypatch):
     def wait(command, **options):
         raise subprocess.TimeoutExpired(command, options['timeout'])

@@ -230,10 +230,10 @@ def test_workers_that_were_started_differently(tmp_path, there):
 
 SEND = """
 import os, sys
-from rnn_scratch.beyond.parallel import nd, worker
+from rnn_scratch.beyond.parallel import Processes, nd
 if os.geteuid() == 0:       # the server is root's, and this process is another user's
     os.setuid(65534)
-team = worker()
+team = Processes()
 with team.training([]):
     team.sums.store._send_command_to_servers(0, {content!r})
     print(team.add_up(nd.ones(3)).asnumpy(), file=sys.stderr)

@@ -15,6 +15,7 @@ from rnn_scratch import _platform
 from rnn_scratch._platform import LIBRARIES, NUMBERS, count_cores, has_avx2, sentence, what_is_missing, wrong_variable
 
 import mxnet
+import numpy
 import pytest
 from conftest import ROOT
 
@@ -111,6 +112,33 @@ def test_the_libraries_are_those_that_the_loader_asks_for():
     needed = {line.split()[0] for line in listed.splitlines() if '=>' in line and str(folder) not in line}
     of_the_c_library = {f'lib{name}' for name in ['c.so.6', 'm.so.6', 'dl.so.2', 'rt.so.1', 'pthread.so.0']}
     assert needed - of_the_c_library == set(LIBRARIES['linux x86_64'])
+
+
+@pytest.mark.skipif(sys.platform != 'linux' or platform.machine() != 'x86_64', reason='there libgcc is asked')
+@pytest.mark.parametrize('feature, name', [('AVX-512', 'AVX512F'), ('AVX2', 'AVX2'), ('AVX', 'AVX')])
+def test_the_processor_has_what_numpy_finds(feature, name):
+    """NumPy asks the processor, too, and by itself."""
+    found = (numpy._core if hasattr(numpy, '_core') else numpy.core)._multiarray_umath.__cpu_features__
+    assert _platform.processor_has(feature) is found[name]
+
+
+NO_AVX = ('MXNet needs a processor with AVX, and this one has none; run: python examples/rnn_numpy.py (in the folder '
+          'of rnn_scratch: the chapter in NumPy alone; or give a virtual machine the type of processor "host", and an '
+          'emulator "max").')
+
+
+def test_an_old_processor_is_told_before_mxnet_ends_the_process(run, old_processor, tmp_path):
+    (tmp_path / 'mxnet.py').write_text("print('MXNet')", 'utf-8')
+    assert run('-c', PROGRAM, PYTHONPATH=old_processor).stdout == f'{NO_AVX}\n'
+    as_make_does = run(_platform.__file__, PYTHONPATH=old_processor)
+    assert (as_make_does.returncode, as_make_does.stderr) == (1, f'{NO_AVX}\n')
+
+
+def test_no_libgcc_says_nothing_of_the_processor(monkeypatch):
+    def load(library):
+        raise OSError(library)
+    monkeypatch.setattr('ctypes.CDLL', load)
+    assert _platform.processor_has('AVX') is None and _platform.wrong_processor() is None
 
 
 def test_other_errors_are_not_disguised(run, tmp_path):

@@ -137,11 +137,6 @@ class Store:
         self.store.pull(key, out=arrays)            # is added up, and that is what they pull
 
 
-def worker():
-    """The team of this process where DMLC_ROLE says that it is a worker, once all others are there, too; else None."""
-    return Processes() if os.environ.get('DMLC_ROLE') == 'worker' else None
-
-
 class Processes:
     """一组进程：这个进程是参数服务器的一个 worker。
 

@@ -77,7 +77,7 @@ class Run:
         self.prefixes = plan.prefix or corpus.default_prefixes()
         self.facts = {**vars(settings), **corpus.facts()}       # what a checkpoint says of the run
         del self.facts['cell'], self.facts['engine']            # of these it has fields of their own
-        self.last_and_best, self.saved, self.stop = (last, best), last, StopSignals()
+        self.last, self.best, self.saved, self.stop = last, best, last, StopSignals()
 
     @classmethod
     def resume(cls, path, saved, settings, corpus, plan, **others):
@@ -109,14 +109,6 @@ class Run:
             warnings.warn(f'{best_path} is not there any more: epoch {saved.epoch} stands in for the best one until '
                           'an epoch is better than all before it.', stacklevel=2)
         return run
-
-    @property
-    def last(self):
-        return self.last_and_best[0]
-
-    @property
-    def best(self):
-        return self.last_and_best[1]
 
     def epoch(self):
         return self.last.epoch if self.last else 0
@@ -197,7 +189,7 @@ class Run:
                           settings.cell, settings.engine, self.facts, held_out, random.getstate())
         measured = held_out or perplexities
         is_best = not self.best or measured[-1] < min(measured[:-1], default=math.inf)
-        self.last_and_best = last, last if is_best else self.best       # one step: Ctrl-C may come
+        vars(self).update(last=last, best=last if is_best else self.best)       # one step: Ctrl-C may come
         if self.writes and last.epoch % plan.pred_period == 0:
             tqdm.write(f'epoch {last.epoch}, perplexity {perplexity:f}, time {seconds:.2f} sec')
             for prefix in self.prefixes:

@@ -58,11 +58,11 @@ def train(args):
     from ..beyond.folders import locked
     role, team = os.environ.get('DMLC_ROLE'), None      # is this process one of a team of workers?
     if role is not None:
-        from ..beyond.parallel import agree, worker
+        from ..beyond.parallel import Processes, agree
         if args.workers not in (None, int(os.environ['DMLC_NUM_WORKER'])):
             raise ValueError(f'DMLC_ROLE is set ({role}), so this process is one of {os.environ["DMLC_NUM_WORKER"]} '
                              f'workers, and not of {args.workers}: leave --workers out, or unset DMLC_ROLE.')
-        team = worker()
+        team = Processes()      # it waits for all others
     runs = make_runs(args, team)
     folder, writes = runs[0].path.parent, runs[0].writes
     if args.workers and not team:
@@ -139,7 +139,7 @@ def resumed(args):
 def what_decides(run):
     """All that the steps of a run, and their number, depend on, as bytes. It must be the same on all workers."""
     facts = {**vars(run.settings), **run.facts, 'corpus': None}     # where the text is may differ; its hash is there
-    models = [model for model in run.last_and_best if model]
+    models = [model for model in (run.last, run.best) if model]
     entries = [facts, run.plan.epochs, run.plan.stop_at, run.plan.patience,
                [[model.perplexities, model.held_out, model.random_state] for model in models]]
     return b''.join([json.dumps(entries, sort_keys=True).encode(),
