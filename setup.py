@@ -50,8 +50,10 @@ setup(
         # d2lzh.set_figsize calls a function that IPython 9 removed.
         'ipython<9',
         'matplotlib',
+        'psutil',
         'safetensors',
         'tqdm',
+        'msvc-runtime; sys_platform == "win32"',     # vcomp140.dll, which MXNet needs there
     ],
     extras_require={'export': ['onnx'], 'notebook': ['notebook'],
                     'test': ['hypothesis', 'ipykernel', 'nbclient', 'onnx', 'pip', 'pytest', 'pytest-xdist', 'ruff']},

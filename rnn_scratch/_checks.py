@@ -42,6 +42,7 @@ def must_be(kind, needed, is_right=lambda value: True, cure='', **values):
 number = functools.partial(must_be, Real)
 learning_rate = functools.partial(number, 'above 0 and below 3.4e38', lambda x: 0 < x < 3.4e38)     # in 32 bits
 theta = functools.partial(must_be, (Real, type(None)), 'above 0, or None', lambda x: x is None or x > 0)
+text = functools.partial(must_be, str, 'a text', cure='put its characters into one text, in quotes')
 
 
 def whole(lowest, highest=LARGEST, **values):

@@ -24,7 +24,7 @@ PACKAGE = ROOT / 'rnn_scratch'
 FILES = [*(f'{name}.py' for name in CHAPTER), *(f'beyond/{name}.py' for name in BEYOND),
          *(f'cli/{name}.py' for name in CLI)]
 # What other files take of _checks.py: words that all refusals share, and facts.
-SHARED = {'show', 'must_be', 'number', 'learning_rate', 'theta', 'whole', 'picked', 'device',
+SHARED = {'show', 'must_be', 'number', 'learning_rate', 'theta', 'text', 'whole', 'picked', 'device',
           'sizes', 'finite', 'first_state', 'returned', 'cell', 'fit', 'gradients', 'parameters', 'model', 'vocabulary',
           'prefixes', 'corpus', 'settings'}
 FACTS = {'show', 'shape_of', 'RNN', 'LONGEST_TEXT'}

@@ -385,7 +385,7 @@ def test_a_baseline_that_is_no_number_is_left_out(value):
 
 
 def test_no_run_is_no_picture(tmp_path):
-    with pytest.raises(ValueError, match='no run to draw'):
+    with pytest.raises(ValueError, match='at least one, not'):
         pictures.plot_training([], tmp_path / 'a.png')
     assert os.listdir(tmp_path) == []
 

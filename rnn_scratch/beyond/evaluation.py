@@ -3,7 +3,6 @@
 A model that has learnt its text by heart shows a perplexity near 1 there, where the chapter measures it, and a far
 larger one on the next page of the same book: `evaluate` measures that, and `copied` finds what the model copies.
 """
-import functools
 import math
 from collections import Counter
 from typing import NamedTuple
@@ -14,7 +13,6 @@ from .. import _checks
 from ..onehot import to_onehot
 from ..perplexity import perplexity
 
-is_text = functools.partial(_checks.must_be, str, 'a text', cure='put its characters into one text, in quotes')
 NUM_STEPS = 256     # how much is computed at a time; the result does not depend on it
 
 
@@ -47,7 +45,7 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
     spaces, as in the corpus; `losses` is `fused.losses` for the fused engine; the other arguments, and the errors, are
     those of `predict_rnn`, and ValueError where fewer than two characters are in the vocabulary.
     """
-    is_text(text=text)
+    _checks.text(text=text)
     _checks.model(params, vocab_size, ctx, idx_to_char, char_to_idx)
     unknown = Counter(char for char in text if char not in char_to_idx)
     known = [char_to_idx[char] for char in text if char in char_to_idx]
@@ -123,7 +121,7 @@ def copied(text, corpus, n=5):
     `text` is what a model wrote, `corpus` the text that it was trained on, and `n` from how many characters on a run
     counts. TypeError or ValueError: the text has fewer than n characters, or n is below 1.
     """
-    is_text(text=text, corpus=corpus)
+    _checks.text(text=text, corpus=corpus)
     _checks.whole(1, n=n)
     if n > len(text):
         raise ValueError(f'The text has {len(text)} characters, and runs of {n} are looked for: give a longer text, or '

@@ -18,10 +18,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from mxnet import nd
 
 from .. import _checks
-from .._checks import show
 from ..onehot import to_onehot
 from .checkpoint import Checkpoint, is_perplexity
-from .evaluation import is_text
 from .files import free_name, new_file, write_whole  # noqa: F401 (free_name is for those who draw)
 
 GREY = '0.45'
@@ -51,13 +49,9 @@ def plot_training(checkpoints, path):
     if no font on this machine has the characters of the names: the runs are numbered instead.
     """
     path = new_picture(path)
-    if not isinstance(checkpoints, (list, tuple)) or not all(
-            isinstance(run, (list, tuple)) and len(run) == 2 and isinstance(run[0], str)
-            and isinstance(run[1], Checkpoint) for run in checkpoints):
-        raise TypeError(f'checkpoints must be a list of pairs (name, Checkpoint), not {show(checkpoints)}: load a file '
-                        "with load_checkpoint, and write [('songs', checkpoint)].")
-    if not checkpoints:
-        raise ValueError('There is no run to draw: give at least one (name, Checkpoint).')
+    _checks.must_be((list, tuple), 'a list of pairs (name, Checkpoint), at least one', lambda runs: runs and all(
+        isinstance(run, (list, tuple)) and list(map(type, run)) == [str, Checkpoint] for run in runs),
+        "load a file with load_checkpoint, and write [('songs', checkpoint)]", checkpoints=checkpoints)
     save(training_figure(checkpoints), path)
 
 
@@ -77,11 +71,10 @@ def plot_hidden_units(checkpoint, path, text=None, num_units=40):
     know, or num_units is out of bounds. Warns, too: their indices in the vocabulary are shown instead of characters.
     """
     path = new_picture(path)
-    if not isinstance(checkpoint, Checkpoint):
-        raise TypeError(f'A picture is drawn of a Checkpoint, not of {show(checkpoint)}: load it with load_checkpoint.')
+    _checks.must_be(Checkpoint, 'a Checkpoint', cure='load it with load_checkpoint', checkpoint=checkpoint)
     _checks.parameters(checkpoint.params)
     line = PREFIX if text is None else text
-    is_text(text=line)
+    _checks.text(text=line)
     if not 1 <= len(line) <= LONGEST:
         raise ValueError(f'A picture has room for a line of 1 to {LONGEST} characters, and this one has {len(line)}: '
                          'give another line.')
