@@ -114,9 +114,9 @@ def save_model(path, params, perplexities, idx_to_char, settings):      # the sa
     about = {symbol: {'dtype': 'F32', 'shape': param.shape, 'data_offsets': [end - param.nbytes, end]}
              for symbol, param, end in zip(SYMBOLS, params, np.cumsum([param.nbytes for param in params]).tolist())}
     header = json.dumps({'__metadata__': {'rnn_scratch': text}, **about}).encode()
-    with open(f'{path}.tmp', 'wb') as file:                             # whole or not at all: first with another name
-        file.write(len(header).to_bytes(8, 'little') + header + data)
-    os.replace(f'{path}.tmp', path)
+    header += b' ' * (-len(header) % 8)                                 # PyTorch reads from multiples of 8
+    np.frombuffer(len(header).to_bytes(8, 'little') + header + data, np.uint8).tofile(f'{path}.tmp')
+    os.replace(f'{path}.tmp', path)                                     # whole or not at all
 def load_model(path):                                                   # of this program, rnn_scratch, or a stranger
     try:
         content = np.memmap(path, mode='r') if os.path.isfile(path) and os.path.getsize(path) < 2 ** 31 else b''

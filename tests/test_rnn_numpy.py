@@ -164,6 +164,7 @@ def model(corpus):
 def test_a_model_goes_to_the_package(corpus, params, tmp_path, program):
     path = tmp_path / 'songs.safetensors'
     rnn_numpy.save_model(path, params, [9.5, float('1e300')], corpus[2], {'sampling': 'random'})
+    assert int.from_bytes(path.read_bytes()[:8], 'little') % 8 == 0     # PyTorch's reader needs it
     checkpoint = load_checkpoint(path)
     assert (checkpoint.perplexities, checkpoint.idx_to_char) == ([9.5, 1e300], corpus[2])
     assert (checkpoint.cell, checkpoint.epoch, checkpoint.settings) == ('rnn', 2, {'sampling': 'random'})
