@@ -291,7 +291,7 @@ def what_is_ignored(unraisable, before):
     It comes again, unless the program has its own way with Ctrl-C. All else is for the hook that was there before."""
     frame = unraisable.exc_traceback and unraisable.exc_traceback.tb_frame
     if (unraisable.exc_type is KeyboardInterrupt and frame and frame.f_code.co_name == '__del__'
-            and frame.f_globals['__name__'].startswith('mxnet.')
+            and str(frame.f_globals.get('__name__')).startswith('mxnet.')
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler):
         once_more(signal.SIGINT)
     else:

@@ -230,7 +230,8 @@ def test_workers_that_were_started_differently(tmp_path, there):
 
 SEND = """
 import os, sys
-from rnn_scratch.beyond.parallel import Processes, nd
+from rnn_scratch.beyond.parallel import Processes, d2l, nd
+d2l.sgd                     # d2lzh is loaded, which another user may not be able to read
 if os.geteuid() == 0:       # the server is root's, and this process is another user's
     os.setuid(65534)
 team = Processes()

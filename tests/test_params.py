@@ -30,3 +30,18 @@ def test_the_book_s_draws():
 def test_sizes_must_be_positive():
     with pytest.raises(ValueError, match='num_hiddens must be a whole number, 1 or more, not 0'):
         d2l.get_params(1027, 0, 1027, mx.cpu())
+
+
+def test_the_limit_of_a_shell_or_a_container_counts(run):
+    """`ulimit -v`; MXNet has a page of its own functions for it."""
+    result = run('-c', """if True:
+        import resource
+        import rnn_scratch as d2l, mxnet as mx
+        resource.setrlimit(resource.RLIMIT_AS, (6 * 10 ** 9, resource.RLIM_INFINITY))
+        try:
+            d2l.get_params(30_000, 30_000, 30_000, mx.cpu())
+        except ValueError as error:
+            print(error)
+    """)
+    assert result.stdout.startswith('With num_hiddens 30000 an array has 900000000 numbers, more than MXNet or this '
+                                    'machine can hold'), result.stderr
