@@ -348,7 +348,9 @@ def test_our_own_program_is_told_from_others(run, tmp_path, arguments, expected)
 def test_a_program_that_imports_the_package_ends_as_it_wants(run, tmp_path):
     """Also one that is run with -m, while Python looks for it."""
     (tmp_path / 'mine').mkdir()
-    (tmp_path / 'mine/__init__.py').write_text('import rnn_scratch', 'utf-8')
+    # A shell that starts the tests with & lets them ignore Ctrl-C: so it is set to what Python has by itself.
+    (tmp_path / 'mine/__init__.py').write_text(
+        'import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\nimport rnn_scratch', 'utf-8')
     (tmp_path / 'mine/__main__.py').write_text(
         'import signal\ntry:\n    signal.raise_signal(signal.SIGINT)\nfinally:\n    print("put away")', 'utf-8')
     result = run('-m', 'mine')
