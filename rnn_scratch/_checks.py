@@ -6,13 +6,13 @@ and what to do. What Python or MXNet says clearly, at once, is left to them. Oth
 import functools
 import inspect
 import math
-import os
 import reprlib
 from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral, Real
 
 import mxnet as mx
 import numpy as np
+import psutil
 from mxnet import nd
 
 LARGEST = 2 ** 31 - 1       # the longest side that an array of MXNet can have, and the most numbers
@@ -71,7 +71,7 @@ def sizes(ctx, num_hiddens, **others):
     whole(1, num_hiddens=num_hiddens, **others)
     device(ctx)
     numbers = int(num_hiddens) * max(int(num_hiddens), *map(int, others.values()))      # of 8 bytes, with gradients
-    if numbers > min(LARGEST, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 8):
+    if numbers > min(LARGEST, psutil.virtual_memory().total // 8):
         raise ValueError(f'With num_hiddens {num_hiddens} an array has {numbers} numbers, more than MXNet or this '
                          'machine can hold: choose smaller sizes.')
 

@@ -1,12 +1,10 @@
 """python -m rnn_scratch: each command, run as a reader runs it, and the example."""
 import contextlib
-import fcntl
 import os
 import re
 import struct
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import rnn_scratch as d2l
@@ -63,6 +61,8 @@ def test_the_program_prints_what_the_chapter_s_call_prints(program, corpus, caps
 
 def on_a_terminal(folder, *arguments):
     """What the terminal receives from a program."""
+    import fcntl
+    import termios
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 100, 0, 0))
     process = subprocess.Popen([sys.executable, '-m', 'rnn_scratch', *map(str, arguments)], cwd=folder, stdout=theirs,

@@ -7,8 +7,8 @@ import contextlib
 import math
 import os
 import random
-import resource
 import shlex
+import subprocess
 import tempfile
 import time
 import warnings
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import rnn_scratch as d2l
 
+import psutil
 from mxnet import random as mx_random
 from tqdm import tqdm
 
@@ -44,10 +45,10 @@ def check_run(settings, corpus, plan, workers=None):
 
 def memory_bytes():
     """The memory of this machine, or of the container or the shell where they allow less."""
-    found = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        found.append(limit)
+    found = [psutil.virtual_memory().total]
+    if psutil.LINUX:
+        limit = psutil.Process().rlimit(psutil.RLIMIT_AS)[0]
+        found += [limit] * (limit != psutil.RLIM_INFINITY)
     for path in ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']:
         with contextlib.suppress(OSError, ValueError):      # not there; or `max`, which is no limit
             found.append(int(Path(path).read_text()))
@@ -251,7 +252,7 @@ class Run:
             for each in value if name == 'prefix' else [value]:
                 if each is not None:
                     command += [f'--{name.replace("_", "-")}', str(each)]
-        return shlex.join(command)
+        return (subprocess.list2cmdline if os.name == 'nt' else shlex.join)(command)
 
 
 def best_of(path):

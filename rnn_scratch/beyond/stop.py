@@ -4,9 +4,12 @@ import signal
 import sys
 import threading
 
-# Ctrl-C; a system that shuts down; a terminal that is closed; Ctrl-\; and the two with which a batch system (Slurm,
-# Grid Engine, …) says that the time is over soon. Neither Python nor MXNet has a use of its own for any of them.
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGXCPU)
+# Ctrl-C; a system that shuts down; a terminal that is closed; Ctrl-\; the two with which a batch system (Slurm, Grid
+# Engine, …) says that the time is over soon; and Ctrl-Break of Windows, which has only this one and the first two.
+# Neither Python nor MXNet has a use of its own for any of them.
+STOP_SIGNALS = tuple(getattr(signal, name) for name in (
+    'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGXCPU', 'SIGBREAK') if hasattr(signal, name))
+ALARM = getattr(signal, 'SIGALRM', None)        # Windows has none
 
 
 class StopSignals:
@@ -20,7 +23,7 @@ class StopSignals:
         self.number, self.once, self.waiting = None, once, False
 
     def receive(self, number, frame):
-        is_due = number == signal.SIGALRM or self.number is None or not self.once       # SIGALRM: see `swallowed`
+        is_due = number == ALARM or self.number is None or not self.once       # ALARM: see `swallowed`
         self.number = self.number or number
         if is_due and not self.waiting:
             raise KeyboardInterrupt
@@ -28,7 +31,8 @@ class StopSignals:
     def swallowed(self, unraisable):
         """Python calls this where it cannot raise an exception, as in `__del__`: raise it a moment later."""
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            if ALARM:       # else `check` finds it
+                signal.setitimer(signal.ITIMER_REAL, 0.01)
         elif self.number is None:       # after a signal it is of an array that was left half made
             sys.__unraisablehook__(unraisable)
 
@@ -56,13 +60,15 @@ def stop_signals(stop):
         yield
         return
     received = [number for number in STOP_SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    before = {number: signal.signal(number, stop.receive) for number in [*received, signal.SIGALRM]}
+    received += [ALARM] if ALARM else []
+    before = {number: signal.signal(number, stop.receive) for number in received}
     hook, sys.unraisablehook = sys.unraisablehook, stop.swallowed
     try:
         yield
     finally:
         stop.waiting = True
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        if ALARM:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
