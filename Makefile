@@ -3,6 +3,7 @@
 # make test-all   the same, and the slow tests, too
 # make lint       the same, and the style
 # make bench      the same, and the engines beside d2lzh, NumPy and PyTorch: 10 minutes; leave the machine alone meanwhile
+# make windows    the same, and the package under Wine, with MXNet's wheel for Windows
 # make elsewhere  the same, and PyTorch and ONNX Runtime in an environment of their own, for the tests of the export
 #
 # PYTHON=python3.10 chooses the interpreter; ARGS=50 is handed on to the program that runs (here: 50 epochs).
@@ -21,7 +22,7 @@ PEERS := .venv-peers-$(VERSION)
 ELSEWHERE := .venv-elsewhere-$(VERSION)
 ARGS =
 
-.PHONY: help train test test-all lint bench elsewhere environment able
+.PHONY: help train test test-all lint bench elsewhere windows environment able
 
 help:
 	@sed -n 's/^# //p; /^$$/q' Makefile
@@ -48,6 +49,9 @@ bench: environment
 elsewhere: environment
 	@test -x $(ELSEWHERE)/bin/python || rm -rf $(ELSEWHERE)
 	@$(MAKE) --silent --no-print-directory $(ELSEWHERE)/installed PYTHON='$(PYTHON)'
+
+windows: environment
+	$(VENV)/bin/python tools/windows.py $(ARGS)
 
 # The file `installed` says that the installation was finished, and in which folder: an environment does not survive it
 # when that folder gets another name, or when the Python that it was made with goes away.
