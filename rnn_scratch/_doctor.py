@@ -80,7 +80,8 @@ def look_at_packages(rows, wrong):
     missing = [name for name in PACKAGES[1:] if not versions[name]]
     if missing:
         wrong[f'Not installed: {", ".join(missing)}'] = _platform.INSTALL
-    for name, fits, limit in [('mxnet', re.escape(_platform.MXNET), f'=={_platform.MXNET}'), ('ipython', r'[0-8]\.', '<9')]:
+    mxnet = _platform.MXNET
+    for name, fits, limit in [('mxnet', re.escape(mxnet), f'=={mxnet}'), ('ipython', r'[0-8]\.', '<9')]:
         if versions[name] and not re.match(fits, versions[name]):
             wrong[f'{name} {versions[name]} does not work with the others'] = f'python -m pip install "{name}{limit}"'
 

@@ -171,8 +171,6 @@ def count_cores():
 
 
 def has_avx2():
-    if sys.platform == 'win32':
-        return ctypes.windll.kernel32.IsProcessorFeaturePresent(40)     # PF_AVX2_INSTRUCTIONS_AVAILABLE
     return first_match(' (avx2) ', '/proc/cpuinfo') is not None
 
 

@@ -42,8 +42,6 @@ MAY_BE_MISSING = ['DMLC_NODE_HOST', 'DMLC_INTERFACE', 'RNN_SCRATCH_WORKER']
 def check_role():
     """Refuse the variables with which MXNet would wait for ever, or end without a clear word."""
     role = os.environ.get('DMLC_ROLE')
-    if role is not None and sys.platform == 'win32':
-        raise ImportError('DMLC_ROLE is set, but several processes train together on Linux only: unset it.')
     for name, (needed, is_right) in RULES.items() if role is not None else []:
         text = os.environ.get(name)
         if not (name in MAY_BE_MISSING if text is None else is_right(text)):

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
+from conftest import unix
 
 
 @pytest.fixture
@@ -123,6 +124,7 @@ def test_a_file_of_version_0_2_is_loaded():
         np.testing.assert_array_equal(param.asnumpy(), i + np.arange(math.prod(shape)).reshape(shape) / 8)
 
 
+@unix
 def test_a_link_within_the_folder_stays_one(checkpoint, path, tmp_path):
     path.parent.mkdir()
     link = path.with_name('link.safetensors')
@@ -137,6 +139,7 @@ def test_a_link_within_the_folder_stays_one(checkpoint, path, tmp_path):
     assert (tmp_path / 'other name').read_bytes() == before and load_checkpoint(path).epoch == 3
 
 
+@unix
 def test_a_link_out_of_the_folder_is_refused(checkpoint, path, tmp_path):
     """Somebody may have put it there, in a folder that others can write to. The folder itself may be a link."""
     outside = tmp_path / 'letter.txt'
@@ -153,6 +156,7 @@ def test_a_link_out_of_the_folder_is_refused(checkpoint, path, tmp_path):
     assert load_checkpoint(path).epoch == 2
 
 
+@unix
 def test_a_disk_that_cannot_sync_a_folder_is_no_error(checkpoint, path, monkeypatch):
     """FUSE, CIFS and 9p may refuse it; the file is in its place by then."""
     fsync, open_files = os.fsync, len(os.listdir('/proc/self/fd'))
@@ -374,6 +378,7 @@ def test_a_changed_file_is_noticed(saved):
     refused(saved, 'is damaged')
 
 
+@unix
 @pytest.mark.parametrize('name, found', [('nowhere', 'does not exist'), ('.', 'is a folder'),
                                          ('/dev/zero', 'is no file, but a pipe')])
 def test_what_is_no_file_is_named(tmp_path, name, found):

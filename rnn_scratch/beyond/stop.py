@@ -9,7 +9,7 @@ import threading
 # Neither Python nor MXNet has a use of its own for any of them.
 STOP_SIGNALS = tuple(getattr(signal, name) for name in (
     'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGXCPU', 'SIGBREAK') if hasattr(signal, name))
-ALARM = getattr(signal, 'SIGALRM', None)        # Windows has none
+ALARM = [signal.SIGALRM] if hasattr(signal, 'SIGALRM') else []      # Windows has none
 
 
 class StopSignals:
@@ -23,7 +23,7 @@ class StopSignals:
         self.number, self.once, self.waiting = None, once, False
 
     def receive(self, number, frame):
-        is_due = number == ALARM or self.number is None or not self.once       # ALARM: see `swallowed`
+        is_due = number in ALARM or self.number is None or not self.once       # ALARM: see `swallowed`
         self.number = self.number or number
         if is_due and not self.waiting:
             raise KeyboardInterrupt
@@ -60,8 +60,7 @@ def stop_signals(stop):
         yield
         return
     received = [number for number in STOP_SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    received += [ALARM] if ALARM else []
-    before = {number: signal.signal(number, stop.receive) for number in received}
+    before = {number: signal.signal(number, stop.receive) for number in [*received, *ALARM]}
     hook, sys.unraisablehook = sys.unraisablehook, stop.swallowed
     try:
         yield
