@@ -60,12 +60,13 @@ def locked(folder):
                     msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
                 else:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):      # the second on Windows
-                lock.seek(0)
-                number = lock.read(20).decode() or 'of unknown number'
-                raise OSError(f'Another process ({number}) trains in the folder {folder}: wait until it has ended, or '
-                              'choose another folder with --out.') from None
-            except OSError as error:        # some network file systems have no locks
+            except OSError as error:
+                if error.errno in (errno.EAGAIN, errno.EACCES, 0):      # of Unix; of Windows; of Wine
+                    lock.seek(0)
+                    number = lock.read(20).decode() or 'of unknown number'
+                    raise OSError(f'Another process ({number}) trains in the folder {folder}: wait until it has ended, '
+                                  'or choose another folder with --out.') from None
+                # Some network file systems have no locks.
                 warnings.warn(f'The folder {folder} cannot be locked ({error.strerror}): see to it that no other '
                               'process trains there.', stacklevel=3)
             lock.seek(0)

@@ -4,9 +4,8 @@ import signal
 import sys
 import threading
 
-# Ctrl-C; a system that shuts down; a terminal that is closed; Ctrl-\; the two with which a batch system (Slurm, Grid
-# Engine, …) says that the time is over soon; and Ctrl-Break of Windows, which has only this one and the first two.
-# Neither Python nor MXNet has a use of its own for any of them.
+# Ctrl-C; a system that shuts down; a closed terminal; Ctrl-\; the two with which a batch system (Slurm, Grid Engine, …)
+# says that the time is over soon; Ctrl-Break, on Windows. Neither Python nor MXNet has a use of its own for any of them.
 STOP_SIGNALS = tuple(getattr(signal, name) for name in (
     'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGXCPU', 'SIGBREAK') if hasattr(signal, name))
 ALARM = [signal.SIGALRM] if hasattr(signal, 'SIGALRM') else []      # Windows has none
