@@ -77,7 +77,7 @@ def locked(folder):
 
 def open_lock(path):
     """The lock file, open: an ordinary file, empty or with a number in it. Nothing else is followed or changed."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_NONBLOCK', 0)    # a pipe would wait
+    flags = os.O_RDWR | os.O_CREAT | (0 if os.name == 'nt' else os.O_NOFOLLOW | os.O_NONBLOCK)      # a pipe would wait
     try:
         lock = open(os.open(path, flags, 0o666), 'r+b', buffering=0)
         status = os.fstat(lock.fileno())

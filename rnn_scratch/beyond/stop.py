@@ -5,10 +5,12 @@ import sys
 import threading
 
 # Ctrl-C; a system that shuts down; a closed terminal; Ctrl-\; the two with which a batch system (Slurm, Grid Engine, …)
-# says that the time is over soon; Ctrl-Break, on Windows. Neither Python nor MXNet has a use of its own for any of them.
-STOP_SIGNALS = tuple(getattr(signal, name) for name in (
-    'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGXCPU', 'SIGBREAK') if hasattr(signal, name))
-ALARM = [signal.SIGALRM] if hasattr(signal, 'SIGALRM') else []      # Windows has none
+# says that time is over soon; Ctrl-Break, on Windows. Neither Python nor MXNet has a use of its own for any of them.
+if sys.platform == 'win32':
+    STOP_SIGNALS, ALARM = (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK), ()
+else:
+    STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGXCPU)
+    ALARM = (signal.SIGALRM,)
 
 
 class StopSignals:
