@@ -26,7 +26,7 @@ def from_linux():
 
 @pytest.mark.parametrize('engine', ['fused', 'tutorial'])
 def test_twenty_epochs_are_those_of_linux(program, from_linux, tmp_path, engine):
-    """From the parameters after the first epoch on: Microsoft's C++ library draws other ones."""
+    """From the parameters after the first epoch on, since Microsoft's C++ library draws other ones."""
     begun, straight = (from_linux / f'{engine}-{epochs}/random.safetensors' for epochs in (1, 21))
     (tmp_path / 'here').mkdir()
     for name in ['random', 'random-best']:

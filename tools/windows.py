@@ -30,8 +30,9 @@ TESTS = [f'tests/test_{name}.py' for name in (
     'sampling', 'settings', 'checkpoint', 'program')]
 
 
-# What Linux trains, and Windows trains as well; both begin with the same parameters, since the two draw other ones.
-SETTINGS = ['--num-chars', '10000', '--sampling', 'random', '--pred-period', '10']
+# What Linux trains, and Windows trains as well, at the chapter's sizes. At its learning rate, 100, the smallest
+# difference of rounding grows: after 20 epochs the perplexities differ by 2 %. At 10 it stays small.
+SETTINGS = ['--sampling', 'random', '--lr', '10', '--pred-period', '10']
 EPOCHS = 21
 
 
