@@ -102,9 +102,7 @@ def onnx_model(checkpoint, arrays):
     """计算图：one-hot 向量，循环层，输出层。
 
     The graph: one-hot vectors, the recurrent layer, the output layer. The layer multiplies the one-hot vectors by W, so
-    that W is where readers of ONNX look for it. To look up rows of W_xh, with an identity matrix for W, takes 35 µs a
-    character for the 47 of `rnn` (1,027 characters, 256 hidden units), but as long for `lstm`, and makes that file
-    larger: 10.5 MB for 6.3.
+    that W is where readers of ONNX look for it.
     """
     from onnx import TensorProto, helper, numpy_helper
     vocab_size, num_hiddens = len(checkpoint.idx_to_char), checkpoint.num_hiddens
