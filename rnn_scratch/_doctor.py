@@ -80,8 +80,7 @@ def look_at_packages(rows, wrong):
     missing = [name for name in PACKAGES[1:] if not versions[name]]
     if missing:
         wrong[f'Not installed: {", ".join(missing)}'] = _platform.INSTALL
-    mxnet = _platform.MXNET
-    for name, fits, limit in [('mxnet', re.escape(mxnet), f'=={mxnet}'), ('ipython', r'[0-8]\.', '<9')]:
+    for name, fits, limit in [('mxnet', _platform.MXNET, f'=={_platform.MXNET}'), ('ipython', r'[0-8]\.', '<9')]:
         if versions[name] and not re.match(fits, versions[name]):
             wrong[f'{name} {versions[name]} does not work with the others'] = f'python -m pip install "{name}{limit}"'
 
@@ -182,4 +181,5 @@ def look_at_terminal(rows, wrong):
     language = os.environ.get('LC_ALL') or os.environ.get('LANG') or 'not set'
     rows['terminal'] = f'{encoding}; files {locale.getpreferredencoding(False)}; language {language}'
     if '分开'.encode(encoding, 'ignore').decode(encoding) != '分开':
-        wrong[f'The encoding {encoding} cannot show Chinese characters'] = 'export PYTHONIOENCODING=utf-8'
+        export = 'set' if sys.platform == 'win32' else 'export'
+        wrong[f'The encoding {encoding} cannot show Chinese characters'] = f'{export} PYTHONIOENCODING=utf-8'

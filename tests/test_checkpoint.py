@@ -166,6 +166,7 @@ def test_a_disk_that_cannot_sync_a_folder_is_no_error(checkpoint, path, monkeypa
     assert len(os.listdir('/proc/self/fd')) == open_files
 
 
+@unix
 def test_names(checkpoint, path):
     """One may be as long as the disk allows: the name of the temporary file is no longer than that."""
     long = path.with_name('歌' * 81 + '.safetensors')       # 255 bytes
