@@ -4,6 +4,7 @@ import json
 import math
 import os
 import random
+import re
 import stat
 import struct
 import subprocess
