@@ -38,6 +38,7 @@ EPOCHS = 21
 
 def main(arguments):
     find_wine()
+    HOME.mkdir(exist_ok=True)
     started = time.time()
     # Wine's own processes live on. They must not keep the streams of the first program open.
     quiet = {'stdin': subprocess.DEVNULL, 'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL}
