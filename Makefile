@@ -4,6 +4,7 @@
 # make lint       the same, and the style
 # make walkthrough  the same, and Jupyter, with the notebook in a browser
 # make bench      the same, and the engines beside d2lzh, NumPy and PyTorch: 10 minutes; leave the machine alone meanwhile
+# make windows    the same, and the package under Wine, with MXNet's wheel for Windows
 # make elsewhere  the same, and PyTorch and ONNX Runtime in an environment of their own, for the tests of the export
 #
 # PYTHON=python3.10 chooses the interpreter; ARGS=50 is handed on to the program that runs (here: 50 epochs).
@@ -24,10 +25,10 @@ ELSEWHERE := .venv-elsewhere-$(VERSION)
 PYTEST = $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4
 ARGS =
 
-.PHONY: help train test test-all lint walkthrough bench elsewhere environment able
+.PHONY: help train test test-all lint walkthrough bench elsewhere windows environment able
 
 # The list of packages that a target needs beside requirements.txt: tests/requirements.txt or examples/requirements.txt.
-test test-all lint bench elsewhere: MORE = -tests
+test test-all lint bench elsewhere windows: MORE = -tests
 walkthrough: MORE = -examples
 
 help:
@@ -58,6 +59,9 @@ bench: environment
 elsewhere: environment
 	@test -x $(ELSEWHERE)/bin/python || rm -rf $(ELSEWHERE)
 	@$(MAKE) --silent --no-print-directory $(ELSEWHERE)/installed PYTHON='$(PYTHON)'
+
+windows: environment
+	$(VENV)/bin/python tools/windows.py $(ARGS)
 
 # The file `installed` says that the installation was finished, and in which folder: an environment does not survive it
 # when that folder gets another name, or when the Python that it was made with goes away.

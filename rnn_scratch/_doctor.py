@@ -15,7 +15,8 @@ from pathlib import Path
 
 from . import _platform
 
-PACKAGES = ['rnn_scratch', 'mxnet', 'd2lzh', 'numpy', 'setuptools', 'ipython', 'matplotlib', 'safetensors', 'tqdm']
+PACKAGES = ['rnn_scratch', 'mxnet', 'd2lzh', 'numpy', 'setuptools', 'ipython', 'matplotlib', 'psutil', 'safetensors',
+            'tqdm']
 FREE_DISK, FREE_MEMORY = 0.1, 0.5       # GB: ten runs of the chapter; what one of them takes
 ELSEWHERE = 'python -m rnn_scratch train --out ANOTHER_FOLDER'
 # It starts MXNet with _platform.py, since the package cannot be imported where MXNet does not start; multiplies two
@@ -79,7 +80,7 @@ def look_at_packages(rows, wrong):
     missing = [name for name in PACKAGES[1:] if not versions[name]]
     if missing:
         wrong[f'Not installed: {", ".join(missing)}'] = _platform.INSTALL
-    for name, fits, limit in [('mxnet', r'1\.9\.1', '==1.9.1'), ('ipython', r'[0-8]\.', '<9')]:
+    for name, fits, limit in [('mxnet', _platform.MXNET, f'=={_platform.MXNET}'), ('ipython', r'[0-8]\.', '<9')]:
         if versions[name] and not re.match(fits, versions[name]):
             wrong[f'{name} {versions[name]} does not work with the others'] = f'python -m pip install "{name}{limit}"'
 
@@ -98,9 +99,9 @@ def look_at_processor(rows, wrong):
     best = next(filter(_platform.processor_has, _platform.FEATURES), 'no AVX seen')
     rows['processor'] = f'{name or platform.machine()}, {best}'
     rows['cores'] = f'{_platform.count_cores()} for this process, of {os.cpu_count()} hardware threads'
-    kilobytes = _platform.first_match(r'^MemAvailable:\s*(\d+) kB$', '/proc/meminfo')
-    if kilobytes:
-        free = int(kilobytes) * 1024 / 1e9
+    with contextlib.suppress(ImportError):
+        import psutil
+        free = psutil.virtual_memory().available / 1e9
         rows['memory'] = f'{free:.1f} GB free'
         if free < FREE_MEMORY:
             wrong[f'A training run takes {FREE_MEMORY} GB of memory, and {free:.1f} GB are free'] = (
@@ -179,4 +180,5 @@ def look_at_terminal(rows, wrong):
     language = os.environ.get('LC_ALL') or os.environ.get('LANG') or 'not set'
     rows['terminal'] = f'{encoding}; files {locale.getpreferredencoding(False)}; language {language}'
     if '分开'.encode(encoding, 'ignore').decode(encoding) != '分开':
-        wrong[f'The encoding {encoding} cannot show Chinese characters'] = 'export PYTHONIOENCODING=utf-8'
+        export = 'set' if sys.platform == 'win32' else 'export'
+        wrong[f'The encoding {encoding} cannot show Chinese characters'] = f'{export} PYTHONIOENCODING=utf-8'

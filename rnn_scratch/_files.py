@@ -62,8 +62,9 @@ def read_file(what, path, largest, wanted, check_head=None):
     if found:
         raise FileNotFoundError(f'{where} {found}: give the path of {wanted}.')
     try:
-        # If a pipe takes the file's place just now, O_NONBLOCK keeps us from waiting for it.
-        with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        # If a pipe takes the file's place just now, O_NONBLOCK keeps us from waiting for it. Windows has no such pipes.
+        more = 0 if os.name == 'nt' else os.O_NONBLOCK
+        with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | more)) as file:
             size = os.fstat(file.fileno()).st_size
             check_size(where, size, largest)
             if check_head:

@@ -22,6 +22,7 @@ LIBRARIES = {
     'linux x86_64': {'libgomp.so.1': 'libgomp1', 'libquadmath.so.0': 'libquadmath0', 'libstdc++.so.6': 'libstdc++6',
                      'libgcc_s.so.1': 'libgcc-s1'},
     'linux aarch64': {'libarmpl_lp64_mp.so': None, 'libamath.so': None, 'libastring.so': None}, 'darwin x86_64': {},
+    'win32 AMD64': {'vcomp140.dll': 'msvc-runtime'},        # MXNet 1.7.0, its last release there; a package of pip's
 }
 # Environment variables that hold a whole number, from the smallest to the largest. With another value MXNet waits for
 # ever (no workers), ends the process without a word of Python (no number), or fails at the first array.
@@ -30,6 +31,11 @@ NUMBERS = {'OMP_NUM_THREADS': (1, 1024), 'MXNET_OMP_MAX_THREADS': (1, 1024), 'MX
            'GOMP_SPINCOUNT': (0, 2 ** 31 - 1), 'MXNET_CPU_PARALLEL_SIZE': (0, 2 ** 31 - 1)}
 INSTALL = 'make train (in the folder of rnn_scratch; its README has other ways)'
 FEATURES = {'AVX-512': 15, 'AVX2': 10, 'AVX': 9}        # of a processor, by the numbers that libgcc gives them
+MXNET, UNSET = '1.9.1', 'unset {}'
+if sys.platform == 'win32':
+    INSTALL = r'.venv\Scripts\python -m pip install --no-deps -r requirements.txt -e . (see the README of rnn_scratch)'
+    MXNET, UNSET = '1.7.0.post2', 'set {}='
+    os.add_dll_directory(sys.prefix)        # there pip puts the DLLs of msvc-runtime
 OWNERS = ('MXNET_', 'OMP_', 'GOMP_', 'OPENBLAS_')     # how the names of these variables begin
 
 
@@ -86,13 +92,13 @@ def what_it_means(error):
         alone = module == 'mxnet' and sys.version_info >= (3, 13)       # see setup.py
         return what_is_missing() or (
             f'{name} is not installed for Python {platform.python_version()} ({sys.executable})',
-            'python -m pip install --no-deps mxnet==1.9.1 (or see the README)' if alone else INSTALL)
-    library = re.match(r'(\S+?\.so\S*): cannot open shared object file', str(error))
+            'python -m pip install --no-deps mxnet==' + MXNET if alone else INSTALL)
+    library = re.match(r"(\S+?\.so\S*): cannot open shared object file|Could not find module '.*?([^\\]*)'", str(error))
     if library:
         return what_is_missing() or (
-            f'MXNet needs the system library {library.group(1)}, which this machine lacks',
-            'python -m pip install --force-reinstall --no-deps mxnet==1.9.1 (the build without a GPU; or install the '
-            'system package that holds the library)')
+            f'MXNet needs the library {library.group(1) or library.group(2)}, which cannot be loaded',
+            f'python -m pip install --force-reinstall --no-deps mxnet=={MXNET} (the build without a GPU; or install '
+            'the system package that holds the library)')
     variable = re.search(r"Invalid Parameter format for (\w+) expect \w+ but value='|Cannot find Engine", str(error))
     if variable:
         name = variable.group(1) or 'MXNET_ENGINE_TYPE'
@@ -105,12 +111,13 @@ def what_is_missing():
     missing = [library for library in LIBRARIES.get(machine, {}) if not can_be_loaded(library)]
     if machine not in LIBRARIES or machine == 'linux aarch64' and missing:
         reason = f' (there it needs {", ".join(missing)}, which no package brings)' if missing else ''
-        return (f'MXNet 1.9.1 does not run on {machine}{reason}, but on Linux on x86_64',
+        return (f'MXNet does not run on {machine}{reason}, but on Linux on x86_64 and on Windows on x86_64',
                 'docker run --platform linux/amd64 -it python:3.11 (to emulate such a machine; not tried; docs/faq.md '
-                'has more, for Windows, too)')
+                'has more)')
     if missing:
         packages = ' '.join(LIBRARIES[machine][library] for library in missing)
         return (f'MXNet needs {", ".join(missing)}, which this machine lacks',
+                f'python -m pip install --no-deps {packages}' if sys.platform == 'win32' else
                 f'apt-get install {packages} (Debian and Ubuntu; elsewhere, install the packages that hold them)')
     return None
 
@@ -167,7 +174,7 @@ def wrong_variable():
 
 def about_variable(name, value, what_is_wrong):
     return (f'The environment variable {name} is {value!r}, which {what_is_wrong}',
-            f'unset {name} (in this terminal; or set it to another value)')
+            f'{UNSET.format(name)} (in this terminal; or set it to another value)')
 
 
 def settings():
@@ -222,11 +229,11 @@ def wrong_processor():
 
 def memory_bytes():
     """The memory of this machine, or of the container or the shell where they allow less."""
-    import resource
-    found = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        found.append(limit)
+    import psutil
+    found = [psutil.virtual_memory().total]
+    if psutil.LINUX:
+        limit = psutil.Process().rlimit(psutil.RLIMIT_AS)[0]
+        found += [limit] * (limit != psutil.RLIM_INFINITY)
     for path in ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']:
         with contextlib.suppress(OSError, ValueError):      # not there; or `max`, which is no limit
             found.append(int(Path(path).read_text()))

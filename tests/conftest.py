@@ -13,6 +13,12 @@ from rnn_scratch.__main__ import main
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+unix = pytest.mark.skipif(os.name == 'nt', reason='Windows has no such links, pipes, devices or signals')
+
+
+def slashes(printed):
+    """What was printed, with the paths of Windows as those of others."""
+    return printed.replace(os.sep, '/')
 
 
 def pytest_collection_modifyitems(items):
@@ -42,9 +48,11 @@ def book_archive():
 def run(tmp_path):
     """Run Python in a process of its own, from an empty folder, and give back what it printed and how it ended."""
     def run(*arguments, input='', **environment):
-        return subprocess.run([sys.executable, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True,
-                              input=input, encoding='utf-8',
-                              env={**os.environ, 'PYTHONIOENCODING': 'utf-8', **environment})
+        result = subprocess.run([sys.executable, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True,
+                                input=input, encoding='utf-8',
+                                env={**os.environ, 'PYTHONIOENCODING': 'utf-8', **environment})
+        result.stdout, result.stderr = slashes(result.stdout), slashes(result.stderr)
+        return result
     return run
 
 
@@ -78,7 +86,7 @@ def program(tmp_path, monkeypatch, capsys):
         printed = capsys.readouterr()
         if isinstance(code, str):           # as Python itself does at the end of a process
             printed, code = printed._replace(err=printed.err + code + '\n'), 1
-        return SimpleNamespace(returncode=code, stdout=printed.out, stderr=printed.err)
+        return SimpleNamespace(returncode=code, stdout=slashes(printed.out), stderr=slashes(printed.err))
     return program
 
 

@@ -16,7 +16,7 @@ import build_corpus
 import d2lzh
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, unix
 
 
 def test_the_four_values_fit_together(corpus):
@@ -175,6 +175,7 @@ def test_what_is_no_text_is_named(tmp_path, content, message):
         d2l.load_data_jay_lyrics(path)
 
 
+@unix
 @pytest.mark.parametrize('name, found', [
     ('nowhere.zip', 'does not exist'), ('.', 'is a folder'), ('fifo', 'is no file, but a pipe'),
     ('fifo/below', 'does not exist'), ('/dev/zero', 'is no file, but a pipe'),
@@ -186,11 +187,13 @@ def test_what_is_no_file_is_named(tmp_path, name, found):
     assert repr(str(tmp_path / name))[1:-1] in str(caught.value)
 
 
+@unix
 def test_a_name_that_is_too_long_is_named():
     with pytest.raises(OSError, match='x{300} cannot be read .File name too long'):
         d2l.load_data_jay_lyrics('x' * 300)
 
 
+@unix
 def test_a_file_that_may_not_be_read_is_named(run, tmp_path):
     (tmp_path / 'secret.txt').write_text(TEXT, 'utf-8')
     (tmp_path / 'secret.txt').chmod(0)
@@ -208,6 +211,7 @@ def test_a_file_that_may_not_be_read_is_named(run, tmp_path):
     assert result.stdout.startswith('The corpus secret.txt cannot be read (Permission denied)'), result
 
 
+@unix
 def test_what_is_too_large_is_refused_before_it_is_read(tmp_path):
     with open(tmp_path / 'huge.txt', 'wb') as file:
         file.truncate(10 ** 12)         # a hole, which takes no room on the disk

@@ -161,7 +161,7 @@ def test_packages_that_are_missing_or_do_not_fit(doctor, monkeypatch):
 
     monkeypatch.setattr(metadata, 'version', version)
     said = doctor()
-    assert command_for('Not installed: d2lzh, setuptools, matplotlib, safetensors', said) == _platform.INSTALL
+    assert command_for('Not installed: d2lzh, setuptools, matplotlib, psutil, safetensors', said) == _platform.INSTALL
     assert command_for('mxnet 1.7.0 does not work', said) == 'python -m pip install "mxnet==1.9.1"'
     assert command_for('ipython 9.1.0 does not work', said) == 'python -m pip install "ipython<9"'
     del versions['mxnet']

@@ -1,9 +1,9 @@
 """The fused engine computes what the chapter's computes."""
 import functools
 import math
+import os
 import random
 import re
-import resource
 
 import rnn_scratch as d2l
 from rnn_scratch.beyond import fused
@@ -292,7 +292,7 @@ def test_the_graphs_that_are_kept_are_few():
 
 def resident_megabytes():
     with open('/proc/self/statm') as file:
-        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+        return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 1e6
 
 
 @pytest.mark.slow

@@ -87,11 +87,16 @@ def test_missing_libraries_are_named_all_at_once(said_on):
     assert said_on('linux', 'x86_64') is None
 
 
+def test_a_missing_library_of_windows(said_on):
+    said = said_on('win32', 'AMD64', ['vcomp140.dll'])
+    assert 'vcomp140.dll' in said and 'python -m pip install --no-deps msvc-runtime' in said
+
+
 ARM = ['libarmpl_lp64_mp.so', 'libamath.so', 'libastring.so']
 
 
 @pytest.mark.parametrize('system, processor, missing', [
-    ('linux', 'aarch64', ARM), ('linux', 'ppc64le', []), ('darwin', 'arm64', []), ('win32', 'AMD64', [])])
+    ('linux', 'aarch64', ARM), ('linux', 'ppc64le', []), ('darwin', 'arm64', []), ('win32', 'ARM64', [])])
 def test_machines_without_mxnet_hear_where_it_runs(said_on, system, processor, missing):
     said = said_on(system, processor, missing)
     assert f'does not run on {system} {processor}' in said and 'Linux on x86_64' in said and 'linux/amd64' in said
@@ -100,6 +105,7 @@ def test_machines_without_mxnet_hear_where_it_runs(said_on, system, processor, m
 
 def test_machines_with_mxnet_hear_nothing(said_on):
     assert said_on('darwin', 'x86_64') is None
+    assert said_on('win32', 'AMD64') is None
     assert said_on('linux', 'aarch64') is None, 'whoever has the libraries may try'
 
 

@@ -1,12 +1,10 @@
 """python -m rnn_scratch: each command, run as a reader runs it, and the example."""
 import contextlib
-import fcntl
 import os
 import re
 import struct
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import rnn_scratch as d2l
@@ -18,7 +16,7 @@ from rnn_scratch.beyond.sampling import sampler
 from rnn_scratch.beyond.settings import Plan, Settings
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, unix
 
 SMALL = ['--num-chars', 2000, '--hidden', 16, '--batch-size', 4, '--num-steps', 10]
 LINE = re.compile(r'epoch (\d+), perplexity (\d+\.\d{6}), time \d+\.\d\d sec')
@@ -63,6 +61,8 @@ def test_the_program_prints_what_the_chapter_s_call_prints(program, corpus, caps
 
 def on_a_terminal(folder, *arguments):
     """What the terminal receives from a program."""
+    import fcntl
+    import termios
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 100, 0, 0))
     process = subprocess.Popen([sys.executable, '-m', 'rnn_scratch', *map(str, arguments)], cwd=folder, stdout=theirs,
@@ -80,6 +80,7 @@ def on_a_terminal(folder, *arguments):
     return received.decode()
 
 
+@unix
 def test_on_a_terminal_the_lines_stand_above_a_progress_bar(tmp_path):
     """A line goes out whole, with its line end, before the bar is drawn again."""
     text = on_a_terminal(tmp_path, 'train', *SMALL, '--sampling', 'random', '--epochs', '3', '--pred-period', '1',
@@ -265,6 +266,7 @@ def test_a_run_is_not_overwritten(program, tmp_path):
     assert {path: path.read_bytes() for path in (tmp_path / 'here').iterdir()} == before
 
 
+@unix
 def test_a_link_that_leads_nowhere_is_in_the_way_before_training(program, tmp_path):
     (tmp_path / 'here').mkdir()
     (tmp_path / 'here/random.safetensors').symlink_to('../out/of/here')
@@ -519,6 +521,7 @@ def test_the_newest_run_is_the_one_that_was_saved_last(program, tmp_path):
     assert 'runs/new/random.safetensors: Checkpoint' in program('show').stderr
 
 
+@unix
 def test_a_link_to_nothing_under_runs(program, tmp_path, trained):
     """As it is left when what it leads to is deleted: the other models are found, and alone it is none."""
     (trained.parent / 'gone.safetensors').symlink_to(tmp_path / 'nowhere.safetensors')

@@ -1,7 +1,6 @@
 """Beyond the chapter: where runs are kept, and the lock that keeps two processes from training in one folder."""
 import contextlib
 import errno
-import fcntl
 import itertools
 import os
 import stat
@@ -10,6 +9,11 @@ import warnings
 from pathlib import Path
 
 from .checkpoint import is_exported
+
+try:
+    import fcntl
+except ImportError:     # Windows
+    import msvcrt
 
 
 def new_folder():
@@ -45,30 +49,37 @@ def locked(folder):
     with contextlib.ExitStack() as stack:
         with writing_into(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            lock = open_lock(folder / '.lock')
-            stack.callback(os.close, lock)
+            lock = stack.enter_context(open_lock(folder / '.lock'))
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                number = os.pread(lock, 20, 0).decode() or 'of unknown number'
-                raise OSError(f'Another process ({number}) trains in the folder {folder}: wait until it has ended, or '
-                              'choose another folder with --out.') from None
-            except OSError as error:        # some network file systems have no locks
+                if os.name == 'nt':
+                    lock.seek(100)      # a byte behind the number, which nobody else could read if it were locked
+                    msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+                else:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in (errno.EAGAIN, errno.EACCES, 0):      # of Unix; of Windows; of Wine
+                    lock.seek(0)
+                    number = lock.read(20).decode() or 'of unknown number'
+                    raise OSError(f'Another process ({number}) trains in the folder {folder}: wait until it has ended, '
+                                  'or choose another folder with --out.') from None
+                # Some network file systems have no locks.
                 warnings.warn(f'The folder {folder} cannot be locked ({error.strerror}): see to it that no other '
                               'process trains there.', stacklevel=3)
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, str(os.getpid()).encode(), 0)
+            lock.seek(0)
+            lock.truncate()
+            lock.write(str(os.getpid()).encode())
         yield
 
 
 def open_lock(path):
     """The lock file, open: an ordinary file, empty or with a number in it. Nothing else is followed or changed."""
+    flags = os.O_RDWR | os.O_CREAT | (0 if os.name == 'nt' else os.O_NOFOLLOW | os.O_NONBLOCK)      # a pipe would wait
     try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)     # a pipe would wait
-        status = os.fstat(lock)
-        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and not os.pread(lock, 20, 0).strip(b'0123456789'):
+        lock = open(os.open(path, flags, 0o666), 'r+b', buffering=0)
+        status = os.fstat(lock.fileno())
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and not lock.read(20).strip(b'0123456789'):
             return lock
-        os.close(lock)
+        lock.close()
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):     # a link, a folder, a socket
             raise

@@ -25,6 +25,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import rnn_scratch as d2l
 
@@ -198,14 +199,6 @@ class Processes:
             os._exit(1)
 
 
-class Shared:
-    """What the threads of one process share: a store, the arrays that go into it, and how they wait for each other."""
-
-    def __init__(self, count, kind):
-        self.sums, self.arrays = Store(kind), [None] * count
-        self.lock, self.barrier = threading.Lock(), threading.Barrier(count)
-
-
 class Thread:
     """One of a team of threads, each with a device of its own."""
 
@@ -239,7 +232,9 @@ def on_contexts(engine, contexts, kind='local'):
     _checks.must_be((list, tuple), 'a list of devices, such as [mxnet.gpu(0), mxnet.gpu(1)]', len, contexts=contexts)
     for ctx in contexts:
         _checks.device(ctx)
-    shared = Shared(len(contexts), kind)
+    count = len(contexts)       # threads, which share a store, what goes into it, and how they wait for each other
+    shared = SimpleNamespace(sums=Store(kind), arrays=[None] * count, lock=threading.Lock(),
+                             barrier=threading.Barrier(count))
 
     def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter,
                     num_steps, lr, clipping_theta, batch_size):

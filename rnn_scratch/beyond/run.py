@@ -8,6 +8,7 @@ import math
 import os
 import random
 import shlex
+import subprocess
 import tempfile
 import time
 import warnings
@@ -229,7 +230,7 @@ class Run:
             for each in value if name == 'prefix' else [value]:
                 if each is not None:
                     command += [f'--{name.replace("_", "-")}', str(each)]
-        return shlex.join(command)
+        return (subprocess.list2cmdline if os.name == 'nt' else shlex.join)(command)
 
 
 def best_of(path):

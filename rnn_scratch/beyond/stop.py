@@ -6,9 +6,12 @@ import threading
 
 from .._platform import once_more
 
-# Ctrl-C; a system that shuts down; a terminal that is closed; Ctrl-\; and the two with which a batch system (Slurm,
-# Grid Engine, …) says that the time is over soon. Neither Python nor MXNet has a use of its own for any of them.
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGXCPU)
+# Ctrl-C; a system that shuts down; a closed terminal; Ctrl-\; the two with which a batch system (Slurm, Grid Engine, …)
+# says that time is over soon; Ctrl-Break, on Windows. Neither Python nor MXNet has a use of its own for any of them.
+if sys.platform == 'win32':
+    STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK)
+else:
+    STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGXCPU)
 
 
 class StopSignals:

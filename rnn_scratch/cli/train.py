@@ -57,6 +57,9 @@ def train(args):
     """One run for each sampling, or the one that is resumed, in a folder that no other process trains in."""
     from ..beyond.folders import locked
     role, team = os.environ.get('DMLC_ROLE'), None      # is this process one of a team of workers?
+    if os.name == 'nt' and (args.workers or role):
+        raise ValueError('--workers and DMLC_ROLE need Linux, since MXNet for Windows has no parameter server: leave '
+                         'them out.')
     if role is not None:
         from ..beyond.parallel import Processes, agree
         if args.workers not in (None, int(os.environ['DMLC_NUM_WORKER'])):
