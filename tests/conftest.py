@@ -1,6 +1,7 @@
 """What several tests share: the two corpora, the chapter's settings, and running a program as a user would."""
 import io
 import os
+import re
 import subprocess
 import sys
 import traceback
@@ -17,8 +18,8 @@ unix = pytest.mark.skipif(os.name == 'nt', reason='Windows has no such links, pi
 
 
 def slashes(printed):
-    """What was printed, with the paths of Windows as those of others."""
-    return printed.replace(os.sep, '/')
+    r"""What was printed, with the paths of Windows as those of others; a character that is shown as \x1b stays."""
+    return re.sub(r'\\+(?!x[0-9a-f]{2}|ud[89a-f])', '/', printed) if os.sep == '\\' else printed
 
 
 def pytest_collection_modifyitems(items):

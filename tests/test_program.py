@@ -15,8 +15,9 @@ from rnn_scratch.beyond.run import check_run, num_parameters, training_bytes
 from rnn_scratch.beyond.sampling import sampler
 from rnn_scratch.beyond.settings import Plan, Settings
 
+import mxnet
 import pytest
-from conftest import ROOT, unix
+from conftest import ROOT, slashes, unix
 
 SMALL = ['--num-chars', 2000, '--hidden', 16, '--batch-size', 4, '--num-steps', 10]
 LINE = re.compile(r'epoch (\d+), perplexity (\d+\.\d{6}), time \d+\.\d\d sec')
@@ -36,7 +37,7 @@ def test_two_epochs_of_both_samplings(program, tmp_path):
             assert re.fullmatch(f' - {prefix}.{{10}}', lines[start + offset])
     saved = [re.fullmatch(rf'saved to (runs/.+/{sampling}.safetensors): epoch 2, perplexity \d+\.\d{{6}}', lines[i])[1]
              for i, sampling in [(7, 'random'), (15, 'consecutive')]]
-    assert lines[16:] == [f'picture in {Path(saved[0]).with_name("training.png")}']
+    assert lines[16:] == [f'picture in {Path(saved[0]).with_name("training.png").as_posix()}']
     assert (tmp_path / saved[0]).with_name('training.png').read_bytes().startswith(b'\x89PNG')
     assert [load_checkpoint(tmp_path / path).epoch for path in saved] == [2, 2]
 
@@ -283,7 +284,7 @@ def test_files_of_the_user_s_own_are_left_alone(program, tmp_path):
     assert result.stdout.splitlines()[-1] == 'picture in here/training-2.png'
     assert (tmp_path / 'here/training.png').read_text() == 'mine'
     program('train', *SMALL, '--epochs', 1, '--out', 'there', '--sampling', 'random', '--seed', 9)
-    (tmp_path / 'there/random.safetensors').rename(tmp_path / 'here/random-best.safetensors')
+    (tmp_path / 'there/random.safetensors').replace(tmp_path / 'here/random-best.safetensors')
     mine = (tmp_path / 'here/random-best.safetensors').read_bytes()
     result = program('train', '--resume', 'here/random.safetensors', '--epochs', 2)
     assert result.returncode == 1 and 'here/random-best.safetensors is not the best epoch of this run' in result.stderr
@@ -299,7 +300,7 @@ def test_the_pictures_of_named_models(program, tmp_path):
     units = program('plot', 'a/random.safetensors', '--hidden', '--text', '分开', '--units', 5, '-o', 'units.png')
     assert (units.returncode, units.stdout) == (0, 'picture in units.png\n'), units.stderr
     assert (tmp_path / 'units.png').read_bytes().startswith(b'\x89PNG')
-    labels = re.findall(r'<!-- (.*) -->', (tmp_path / 'pictures/both.svg').read_text('utf-8'))
+    labels = re.findall(r'<!-- (.*) -->', slashes((tmp_path / 'pictures/both.svg').read_text('utf-8')))
     assert any('random sampling, a/random' in label for label in labels)
     assert any('random sampling, b/random' in label for label in labels)
 
@@ -469,7 +470,7 @@ def test_what_a_file_holds_is_shown(program, trained):
     last, lowest = checkpoint.perplexities[-1], min(checkpoint.perplexities)
     assert rows['perplexity'].startswith(f'{last:f} at epoch 2; lowest {lowest:f} at epoch ')
     assert (rows['sampling'], rows['lr'], rows['engine']) == ('random', '100.0', 'fused')
-    assert 'mxnet 1.9.1' in rows['saved with']
+    assert f'mxnet {mxnet.__version__}' in rows['saved with']
 
 
 def test_a_stranger_s_model_sends_nothing_to_the_terminal(program, trained):
