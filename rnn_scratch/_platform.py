@@ -30,6 +30,7 @@ NUMBERS = {'OMP_NUM_THREADS': (1, 1024), 'MXNET_OMP_MAX_THREADS': (1, 1024), 'MX
            'MXNET_CPU_PRIORITY_NTHREADS': (1, 1024), 'OPENBLAS_NUM_THREADS': (1, 1024),
            'GOMP_SPINCOUNT': (0, 2 ** 31 - 1), 'MXNET_CPU_PARALLEL_SIZE': (0, 2 ** 31 - 1)}
 INSTALL = 'make train (in the folder of rnn_scratch; its README has other ways)'
+NUMPY_ALONE = 'python examples/rnn_numpy.py (in the folder of rnn_scratch: the chapter in NumPy alone'
 FEATURES = {'AVX-512': 15, 'AVX2': 10, 'AVX': 9}        # of a processor, by the numbers that libgcc gives them
 MXNET, UNSET = '1.9.1', 'unset {}'
 if sys.platform == 'win32':
@@ -74,6 +75,10 @@ def start_mxnet():
             import mxnet
             # MXNET_CPU_PARALLEL_SIZE is read at the first copy, of each dtype; all arrays here are float32.
             mxnet.nd.zeros(1).asnumpy()
+        import numpy
+        asscalar = mxnet.nd.NDArray.asscalar
+        if (numpy.float32(0) + 0.0).dtype == numpy.float32:     # NumPy 2: sums, in d2lzh too, would lose digits
+            mxnet.nd.NDArray.asscalar = lambda array: asscalar(array).item()
         return None, None
     except (ModuleNotFoundError, OSError, RuntimeError) as error:       # MXNet's own kind is a RuntimeError
         wrong = what_it_means(error)
@@ -112,8 +117,7 @@ def what_is_missing():
     if machine not in LIBRARIES or machine == 'linux aarch64' and missing:
         reason = f' (there it needs {", ".join(missing)}, which no package brings)' if missing else ''
         return (f'MXNet does not run on {machine}{reason}, but on Linux on x86_64 and on Windows on x86_64',
-                'docker run --platform linux/amd64 -it python:3.11 (to emulate such a machine; not tried; docs/faq.md '
-                'has more)')
+                f'{NUMPY_ALONE}; docs/faq.md has more)')
     if missing:
         packages = ' '.join(LIBRARIES[machine][library] for library in missing)
         return (f'MXNet needs {", ".join(missing)}, which this machine lacks',
@@ -137,7 +141,7 @@ def wrong_numpy():
         return (f'NumPy {numpy.__version__} is installed, and MXNet works with NumPy before 2.4',
                 'python -m pip install "numpy<2.4" (or install rnn_scratch again, as its README says)')
     if version >= (1, 24):
-        give_back(numpy)
+        give_back(numpy, is_2=version >= (2, 0))
     core = os.environ.get('OPENBLAS_CORETYPE')
     if core is not None:
         a, b = numpy.arange(32 * 256).reshape(32, 256) % 7, numpy.arange(256 * 256).reshape(256, 256) % 5
@@ -146,7 +150,7 @@ def wrong_numpy():
     return None
 
 
-def give_back(numpy):
+def give_back(numpy, is_2):
     """Set the names back that NumPy removed with 1.24 (bool) and 2.0 (all others), and that MXNet reads."""
     def left(*_):
         raise RuntimeError('This function left NumPy with version 1.20 (NEP 32).')
@@ -157,8 +161,8 @@ def give_back(numpy):
                **dict.fromkeys(['mirr', 'npv', 'pmt', 'ppmt', 'pv', 'rate'], left)}
     for name in removed.keys() - vars(numpy).keys():
         setattr(numpy, name, removed[name])
-    if hasattr(numpy, '_core'):         # NumPy 2 writes a whole number of its own as np.int64(3)
-        numpy.set_printoptions(legacy='1.25')       # MXNet hands shapes on as text, and reads 3 only
+    if is_2:        # it writes its own whole numbers as np.int64(3), and MXNet hands shapes on as text
+        numpy.set_printoptions(legacy='1.25')
         with contextlib.suppress(ImportError):  # from 2.2 on, each thread has options; these are what it begins with
             from numpy._core.printoptions import default_format_options_dict
             default_format_options_dict['legacy'] = 125
@@ -190,7 +194,7 @@ def settings():
         # gives OpenMP more threads than cores: from then on none spins, and an epoch takes nearly twice as long.
         'MXNET_CPU_PARALLEL_SIZE': str(2 ** 31 - 1),
         # The wheel's OpenBLAS takes a newer processor for one of 2004. Haswell's code runs on all that have AVX2.
-        'OPENBLAS_CORETYPE': has_avx2() and 'Haswell',
+        'OPENBLAS_CORETYPE': processor_has('AVX2') and 'Haswell',
     }
     return {name: value for name, value in found.items() if value and name not in given}
 
@@ -202,10 +206,6 @@ def count_cores():
                     for i in os.sched_getaffinity(0)})
     except (AttributeError, OSError):       # not Linux, or a container that hides them
         return max(1, (os.cpu_count() or 2) // 2)
-
-
-def has_avx2():
-    return processor_has('AVX2')
 
 
 def processor_has(feature):
@@ -222,8 +222,7 @@ def wrong_processor():
     """Parts of MXNet's library need AVX, whatever the processor: without it, the first product ends the process."""
     if processor_has('AVX') is False:
         return ('MXNet needs a processor with AVX, and this one has none',
-                'python examples/rnn_numpy.py (in the folder of rnn_scratch: the chapter in NumPy alone; or give a '
-                'virtual machine the type of processor "host", and an emulator "max")')
+                f'{NUMPY_ALONE}; or give a virtual machine the type of processor "host", and an emulator "max")')
     return None
 
 

@@ -415,13 +415,6 @@ def test_a_file_of_another_kind_is_named(path, content, found):
     refused(path, rf'songs\.safetensors is not a checkpoint of rnn_scratch, .*{found}')
 
 
-def test_a_checkpoint_of_version_0_1_is_named(path):
-    path.parent.mkdir()
-    for name in ['songs.json', 'songs.params']:
-        path.with_name(name).write_text('{"format": "rnn_scratch checkpoint 1"}', 'utf-8')
-        refused(path.with_name(name), f'{name} .*looks like half a checkpoint of version 0.1.: train again')
-
-
 @pytest.mark.parametrize('value', ['rnn_scratch checkpoint 3', 'checkpoint 3', None])
 def test_another_version_is_named(saved, value):
     edited(saved, lambda entries, arrays: entries.update(format=value))

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from rnn_scratch import _platform
-from rnn_scratch._platform import LIBRARIES, NUMBERS, count_cores, has_avx2, sentence, what_is_missing, wrong_variable
+from rnn_scratch._platform import LIBRARIES, NUMBERS, count_cores, sentence, what_is_missing, wrong_variable
 
 import mxnet
 import numpy
@@ -204,13 +204,13 @@ SETTINGS = ['MXNET_OMP_MAX_THREADS', 'GOMP_SPINCOUNT', 'MXNET_CPU_PARALLEL_SIZE'
 
 
 @pytest.mark.parametrize('given, expected', [
-    ({}, [str(count_cores()), '1000', '2147483647', 'Haswell' if has_avx2() else 'None']),
+    ({}, [str(count_cores()), '1000', '2147483647', 'Haswell' if _platform.processor_has('AVX2') else 'None']),
     (dict(zip(SETTINGS, ['7', '8', '9', 'Zen'])), ['7', '8', '9', 'Zen']),
     ({'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'active'},
-     ['None', 'None', '2147483647', 'Haswell' if has_avx2() else 'None']),
+     ['None', 'None', '2147483647', 'Haswell' if _platform.processor_has('AVX2') else 'None']),
     # An empty one is as good as not set, and no library sees it.
     ({'OMP_NUM_THREADS': '', 'OMP_WAIT_POLICY': ' ', 'GOMP_SPINCOUNT': '', 'OPENBLAS_CORETYPE': ''},
-     [str(count_cores()), '1000', '2147483647', 'Haswell' if has_avx2() else 'None']),
+     [str(count_cores()), '1000', '2147483647', 'Haswell' if _platform.processor_has('AVX2') else 'None']),
 ])
 def test_settings_hold_only_while_mxnet_starts(run, tmp_path, monkeypatch, given, expected):
     for name in [*SETTINGS, 'OMP_NUM_THREADS', 'OMP_WAIT_POLICY']:

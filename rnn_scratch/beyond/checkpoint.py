@@ -268,9 +268,7 @@ def load_checkpoint(path, ctx=None):
 
 def check_head(path, head, size):
     """Whether a file begins like a checkpoint: the length of its header in eight bytes, and a brace."""
-    suffix, path, length = path.suffix, _files.shown(path), int.from_bytes(head[:8], 'little')
-    if suffix in ('.json', '.params'):      # version 0.1 had two files
-        refuse(path, 'it looks like half a checkpoint of version 0.1', 'train again, or write with that version')
+    path, length = _files.shown(path), int.from_bytes(head[:8], 'little')
     if head[8:9] != b'{' or length > size - 8:
         refuse(path, f'it is {"empty" if size == 0 else _files.kind_of(head) or "cut off, or does not begin like one"}')
     if length > LARGEST_HEADER:

@@ -69,13 +69,11 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
 def unigram_perplexity(corpus_indices, text_indices=None):
     """只知道每个字符有多常见的模型，它的困惑度。
 
-    The perplexity of a model that knows only how frequent each character of the corpus is: on the corpus itself, where
-    it is exp of the entropy, or on another text in the same characters.
+    The perplexity of a model that knows only how frequent each index of the corpus is: on the corpus itself, where it
+    is exp of the entropy, or on another list of int. ValueError: one is empty, or an index is not in the corpus.
 
     >>> round(unigram_perplexity([0, 0, 0, 1], [1, 1]), 6)      # only the rare one, whose probability is 1/4
     4.0
-
-    Both are lists of int. ValueError: there are no indices, or one of the text is not in the corpus.
     """
     text_indices = corpus_indices if text_indices is None else text_indices
     for name, indices in [('corpus', corpus_indices), ('text', text_indices)]:
@@ -93,9 +91,8 @@ def unigram_perplexity(corpus_indices, text_indices=None):
 class Copied(NamedTuple):
     """`copied` 找到了什么。
 
-    What `copied` found: the `longest` run, and the `position` in the corpus where it first begins; the `share` of the
-    n-grams of the text that stand in the corpus; and `runs`, a (start, end) for each text[start:end] of n characters or
-    more that cannot be made longer. Runs may overlap.
+    What `copied` found: the `longest` run, and its first `position` in the corpus; the `share` of the text's n-grams
+    that stand in the corpus; and `runs`, a (start, end) for each longest text[start:end] of n characters or more.
     """
     longest: str
     position: int

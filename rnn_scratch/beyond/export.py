@@ -41,10 +41,8 @@ def to_pytorch(checkpoint, path):
     `rnn_scratch` as JSON: `cell`, `num_hiddens`, `idx_to_char` (the vocabulary), and `layer`, what `layer_for` gives.
     PyTorch has two biases where the book has one. Only their sum counts, and the second is 0 here.
 
-    The path ends in .safetensors; its folder is made if there is none.
-    Raises ValueError if the cell is the GRU, which `nn.GRU` is not, or one of your own, the path ends otherwise, or the
-    arrays hold a number that is not finite; FileExistsError if there is a file of that name already; OSError if it
-    cannot be written.
+    ValueError: the cell is the GRU, which `nn.GRU` is not, or one of your own, the path does not end in .safetensors,
+    or a number is not finite. FileExistsError: there is a file of that name. OSError: it cannot be written.
     """
     path = new_path(path, '.safetensors')
     if checkpoint.cell == 'gru':
@@ -83,11 +81,8 @@ def to_onnx(checkpoint, path):
     | `H`: the state, at first zeros | (1, n, h) | `H_out`: the state after the last step | (1, n, h) |
     | of an LSTM also `C` | (1, n, h) | `C_out` | (1, n, h) |
 
-    T and n may differ from call to call. The metadata of the model has, under `rnn_scratch` as JSON: `cell`,
-    `num_hiddens` and `idx_to_char` (the vocabulary).
-
-    The path ends in .onnx. Raises ModuleNotFoundError if the package onnx is not installed; the other errors are those
-    of `to_pytorch`, but that all four cells can be written.
+    T and n may differ from call to call. The metadata is that of `to_pytorch` without `layer`, and so are the errors,
+    but all four cells can be written, the path ends in .onnx, and ModuleNotFoundError says that onnx is missing.
     """
     path = new_path(path, '.onnx')
     check_known(checkpoint.cell, ONNX)

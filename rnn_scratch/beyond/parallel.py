@@ -43,9 +43,9 @@ def data_parallel(engine, team):
     `engine.train_epoch`, of `rnn_scratch` or `fused`, for one worker of a team: the same perplexity, to rounding.
 
     A team has `number` and `count`, which worker this is and of how many; `add_up`, which adds an array up over all
-    workers, in place; and `data_iter_random`, which gives all workers the same mini-batches. The function that is
-    returned goes into `train_and_predict_rnn(…, train_epoch=…)`. It raises ValueError when the mini-batch cannot be
-    divided, and FloatingPointError when the workers do not hold the same parameters after the epoch.
+    workers, in place; and `data_iter_random`, which gives all the same mini-batches. What is returned goes into
+    `train_and_predict_rnn(…, train_epoch=…)`. ValueError: the mini-batch cannot be divided. FloatingPointError: after
+    the epoch the workers do not hold the same parameters.
     """
     def average(gradients):
         # One transfer: all gradients, end to end

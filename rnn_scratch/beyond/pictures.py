@@ -35,18 +35,15 @@ NO_CHARACTER = '\U00050000'
 def plot_training(checkpoints, path):
     """画出每个迭代周期的困惑度：训练的文本、留出的文本和两条基线。
 
-    Draw perplexity by epoch, of training and of held-out text, with two baselines.
+    Draw perplexity by epoch: a curve for each run, a broken one for its held-out text, and two baselines, a uniform
+    guess and (where the run measured it) a guess by how frequent each character is.
 
-        plot_training([('songs', checkpoint)], 'training.png')
         plot_training([('random', one), ('consecutive', other)], free_name('training.png'))
 
-    A curve for each run, and a broken one for its held-out text. The baselines are a uniform guess, and (where the run
-    measured it) a guess by how frequent each character is. `checkpoints` is a list of (name, Checkpoint); the name is
-    shown where the kind of sampling does not tell the runs apart.
-
-    Raises ValueError if the ending is not one that matplotlib can write, or the list is empty; FileExistsError if there
-    is a file of that name (`free_name` finds a free one); OSError if it cannot be written, whole or not at all. Warns
-    if no font on this machine has the characters of the names: the runs are numbered instead.
+    `checkpoints` is a list of (name, Checkpoint); the name is shown where the kind of sampling does not tell the runs
+    apart. ValueError: the ending is not one that matplotlib can write, or the list is empty. FileExistsError: there is
+    a file of that name. OSError: it cannot be written. Warns if no font on this machine has the characters of the
+    names: the runs are numbered instead.
     """
     path = new_picture(path)
     _checks.must_be((list, tuple), 'a list of pairs (name, Checkpoint), at least one', lambda runs: runs and all(
@@ -58,17 +55,15 @@ def plot_training(checkpoints, path):
 def plot_hidden_units(checkpoint, path, text=None, num_units=40):
     """画出模型读一行字时隐藏单元的值。
 
-    Draw what the hidden units do while the model reads a line: a heat map of H.
+    Draw what the hidden units do while the model reads a line: a heat map of H, a row for each unit, a column for each
+    character, with what the unit is after the model has read it, from -1 (blue) to 1 (red).
 
         plot_hidden_units(checkpoint, 'hidden.pdf', text='分开', num_units=20)
 
-    A row for each unit, a column for each character: what the unit is after the model has read the character, from -1
-    (blue) to 1 (red). A space is shown as ␣. `text` is the line to read, of 1 to 300 characters, by default 分开 and
-    the 30 that the model writes after it. Of the units those are shown that change most along the line, `num_units` of
-    them: 1 to 300, or to 100 for the longest line.
-
-    Raises what `plot_training` does, and ValueError if the line is too long or has a character that the model does not
-    know, or num_units is out of bounds. Warns, too: their indices in the vocabulary are shown instead of characters.
+    `text` is the line to read, of 1 to 300 characters, by default 分开 and the 30 that the model writes after it. Of
+    the units those `num_units` are shown that change most along the line: 1 to 300, or to 100 for the longest line.
+    Raises what `plot_training` does, and ValueError if the line is too long or has an unknown character, or num_units
+    is out of bounds. Warns, too: indices in the vocabulary are shown instead of characters.
     """
     path = new_picture(path)
     _checks.must_be(Checkpoint, 'a Checkpoint', cure='load it with load_checkpoint', checkpoint=checkpoint)
@@ -184,10 +179,8 @@ def hidden_states(checkpoint, text):
 def choose_units(hiddens, num_units):
     """挑出沿这一行变化最大的隐藏单元，相像的排在一起。
 
-    The units that change most along the line (largest variance), each next to the one most like it.
-
-    The first is the one that changes most. Then comes, again and again, the nearest of those that are left. So units
-    that switch at the same characters form visible blocks. hiddens: array (T, h); num_units: 1 or more, or h if less.
+    The units that change most along the line (largest variance). The first is the one that changes most, then comes,
+    again and again, the nearest of those that are left: units that switch at the same characters form visible blocks.
     """
     left = np.argsort(-hiddens.var(axis=0), kind='stable')[:num_units].tolist()
     chosen = [left.pop(0)]
