@@ -86,8 +86,7 @@ def gru(inputs, state, params):
         here:    H̃_t = tanh(X_t W_xh + (R_t ⊙ H_{t-1}) W_hh + b_h)
         there:   H̃_t = tanh(X_t W_xh + R_t ⊙ (H_{t-1} W_hh + c_h) + b_h)
 
-    ONNX has both: `linear_before_reset=0` is here, `linear_before_reset=1` is there. Here R belongs to the unit that is
-    read, there to the unit that reads. So the weights of one do not fit the other.
+    ONNX has both (`linear_before_reset=0` is here). The weights of one do not fit the other.
 
     An example with two units. The second reads the first, and nothing else is read: H = (1, 0), R = (1/2, 1), Z = 1/2.
 
@@ -126,8 +125,7 @@ def get_lstm_params(num_inputs, num_hiddens, num_outputs, ctx):
     Make the parameters of an LSTM (section 6.8): four times those of the hidden layer, then the output layer's.
 
     Arguments, distribution and errors are those of `get_params`. The list has W_xi (d, h), W_hi (h, h), b_i (h,) of the
-    input gate; W_xf, W_hf, b_f of the forget gate; W_xo, W_ho, b_o of the output gate; W_xc, W_hc, b_c of the
-    candidate; and W_hq (h, q), b_q (q,).
+    input gate; the same of the forget gate, the output gate (o) and the candidate (c); and W_hq (h, q), b_q (q,).
     """
     return draw_params(LSTM, num_inputs, num_hiddens, num_outputs, ctx)
 
@@ -144,9 +142,8 @@ def init_lstm_state(batch_size, num_hiddens, ctx):
 def lstm(inputs, state, params):
     """长短期记忆（LSTM，6.8 节）。
 
-    A long short-term memory (section 6.8). The memory C is only added to and faded, so that it can last. The forget
-    gate F says how much of it stays, the input gate I how much of the candidate is added, the output gate O how much of
-    it H shows.
+    A long short-term memory (section 6.8). Of the memory C the forget gate F says how much stays, the input gate I how
+    much of the candidate is added, and the output gate O how much of it H shows.
 
     One unit, all weights 0. The gates are open (a bias of 99), the candidate is tanh(1): C_t = C_{t-1} + tanh(1).
 
@@ -156,8 +153,7 @@ def lstm(inputs, state, params):
     >>> round(C.asnumpy().item(), 4), round(H.asnumpy().item(), 4)      # 2 tanh(1), and tanh of that
     (1.5232, 0.9093)
 
-    gluon's LSTM is the same, but has its gates in the order I, F, C̃, O, where the book has I, F, O, C̃; and it has two
-    biases for each, of which only the sum counts.
+    gluon's LSTM is the same, but has the gates in the order I, F, C̃, O, and two biases for each: their sum counts.
 
     Parameters, results and errors are those of `rnn_scratch.rnn`, but `state` is a tuple of H and C, each (n, h),
     at first from `init_lstm_state`, and `params` a list of 14 NDArrays, from `get_lstm_params`.

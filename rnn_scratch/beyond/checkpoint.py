@@ -42,11 +42,10 @@ class Checkpoint:
     A model, and all that is needed to use it or to train it further. A wrong part raises TypeError or ValueError.
 
     `perplexities` has one number an epoch, of the text that it was trained on; `held_out`, of another text, or none.
-    `cell` is 'rnn', the chapter's; 'gru', 'lstm' or 'relu' (`cells.py`); or another name, for a cell of your own. Then
-    `symbols` names each array of `params`; else it has the book's names. `engine`, 'tutorial' or 'fused', says which
-    functions have trained it, and predict. `settings` is whatever else describes the run, in what JSON can write;
-    `random_state` is `random.getstate()` after the last epoch, from which the next one shuffles, or None; `versions`
-    are those of Python and the packages that it was saved with.
+    `cell` is 'rnn', the chapter's; 'gru', 'lstm' or 'relu' (`cells.py`); or another name, for a cell of your own: then
+    `symbols` names each array of `params`. `engine`, 'tutorial' or 'fused', has trained it, and predicts. `settings` is
+    whatever else describes the run, in what JSON can write; `random_state` is `random.getstate()` after the last epoch,
+    or None; `versions` are those of Python and the packages that it was saved with.
     """
 
     params: list
@@ -149,11 +148,9 @@ def is_random_state(value):
 def save_checkpoint(path, checkpoint):
     """把模型存成文件：要么完整，要么不动原来的文件。
 
-    Write a checkpoint to a path `….safetensors`, whole or not at all: a process that is killed, or a disk that is full,
-    leaves the old file as it was (see `files.write_whole`). The folder is made; no other file is touched. Raises
-    ValueError if the name has another ending, an array holds a number that is not finite, JSON cannot write the
-    settings or the model is too large to be loaded; TypeError or ValueError if a part was changed and is wrong now;
-    OSError if the file cannot be written.
+    Write a checkpoint to a path `….safetensors`, whole or not at all (see `files.write_whole`). ValueError: another
+    ending, a number is not finite, JSON cannot write the settings or the model is too large to be loaded; TypeError,
+    too: a part was changed and is wrong now. OSError: the file cannot be written.
     """
     path = Path(path)
     if path.suffix != '.safetensors':
@@ -220,9 +217,8 @@ def from_json(text):
 def load_checkpoint(path, ctx=None):
     """读取模型文件，并检查各部分是否相符。
 
-    Read a checkpoint, a file `….safetensors`, and check that its parts fit together. The parameters are on the device
-    `ctx`, by default the CPU, and have gradients attached, so that training can go on. Raises OSError if the file is
-    not there or cannot be read; ValueError if it is no checkpoint, is damaged, or has parts that do not fit.
+    Read a checkpoint and check that its parts fit together. The parameters are on the device `ctx`, by default the CPU,
+    with gradients attached. OSError: it cannot be read. ValueError: it is none, is damaged, or its parts do not fit.
     """
     _checks.device(ctx)
     content = _files.read_file('checkpoint', Path(path), LARGEST, 'a .safetensors file', check_head)

@@ -27,9 +27,8 @@ def book_archive():
 def download_book_corpus(url=BOOK_URL):
     """下载书的语料（已有就不再下载），返回它的路径。
 
-    Fetch the book's archive, unless it is there already, from `url` (by default the book's repository on GitHub; the
-    SHA-1 checksum is the same for any address), and return its path. It is written whole or not at all. OSError: it did
-    not arrive, arrived with another checksum, or cannot be written. Nothing is left behind.
+    Fetch the book's archive from `url`, by default the book's repository, and return its path. OSError: it did not
+    arrive, arrived with another checksum, or cannot be written; nothing is left behind.
     """
     path = book_archive()
     if path.is_file() and check_sha1(path, BOOK_SHA1):

@@ -1,7 +1,7 @@
 """Beyond the chapter: what a model has learnt, and what it has learnt by heart.
 
-A model that has learnt its text by heart shows a perplexity near 1 there, where the chapter measures it, and a far
-larger one on the next page of the same book: `evaluate` measures that, and `copied` finds what the model copies.
+A model that has learnt its text by heart shows a perplexity near 1 there, and a far larger one on the next page of the
+same book: `evaluate` measures that, and `copied` finds what the model copies.
 """
 import math
 from collections import Counter
@@ -40,10 +40,9 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
              losses=losses):
     """从头到尾读一个文本，看每个字符被前文预测得有多准。
 
-    Read a text from beginning to end and measure how well each character was predicted from those before it. Those
-    outside the vocabulary are left out, and counted. It returns an `Evaluation`. Line breaks of the text should be
-    spaces, as in the corpus; `losses` is `fused.losses` for the fused engine; the other arguments, and the errors, are
-    those of `predict_rnn`, and ValueError where fewer than two characters are in the vocabulary.
+    Read a text from beginning to end: how well was each character predicted from those before it? An `Evaluation`.
+    Line breaks of the text should be spaces, as in the corpus; `losses` is `fused.losses` for the fused engine; the
+    rest is as for `predict_rnn`, and ValueError where fewer than two characters are in the vocabulary.
     """
     _checks.text(text=text)
     _checks.model(params, vocab_size, ctx, idx_to_char, char_to_idx)
@@ -108,8 +107,8 @@ class Copied(NamedTuple):
 def copied(text, corpus, n=5):
     """找出一个文本里有哪些是从语料中逐字抄来的。
 
-    Find what of a text stands in a corpus, word for word: a `Copied`. Since a few characters are soon the same by
-    chance, its share counts n-grams: all the pieces of n characters, of which a text of length L has L - n + 1.
+    Find what of a text stands in a corpus, word for word: a `Copied`. Its share counts n-grams: all the pieces of n
+    characters, of which a text of length L has L - n + 1.
 
     >>> found = copied('xabcdey', 'abcd cde', n=3)
     >>> found.longest, found.position, found.runs, found.share      # abcd and cde; abc, bcd and cde are 3 of 5 pieces

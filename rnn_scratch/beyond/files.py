@@ -16,12 +16,10 @@ from .._files import shown
 def write_whole(path, content, is_new=False):
     """一步写好一个文件：要么是旧的，要么是完整的新的。
 
-    Put bytes into a file in one step: before it there is the old file (with `is_new`, none), after it the new
-    one. They go to a temporary file in the same folder (`.songs.safetensors-….tmp`), are read back and compared, and
-    then the file gets its name. If the process is killed or the disk is full, the old file stays, at worst beside
-    the temporary one. The folder is made; a symbolic link to a file of the same folder stays one. Raises
-    FileExistsError if, with `is_new`, there is one, or another program has made one in the meantime; OSError if the
-    file cannot be written there, or the name is a symbolic link into another folder.
+    Put bytes into a file in one step. They go to a temporary file in the same folder (`.songs.safetensors-….tmp`), are
+    read back and compared, and then the file gets its name: a process that is killed leaves the old file, at worst
+    beside the temporary one. The folder is made; a symbolic link to a file of the same folder stays one. OSError: it
+    cannot be written there, or the name is a link into another folder. FileExistsError: with `is_new`, there is one.
     """
     path = named = Path(path)
     new_file(named, is_new)
@@ -97,8 +95,7 @@ def new_file(path, is_new=True):
 def free_name(path):
     """还没有文件占用的名字：原名，或者 name-2、name-3……
 
-    The name itself or, where there is a file of that name, the first free one of name-2, name-3 and so on. Another
-    program may take it before you do: then the file is refused, and nothing is overwritten.
+    The name itself or, where there is a file of that name, the first free one of name-2, name-3 and so on.
     """
     path = Path(path)
     others = (path.with_name(f'{path.stem}-{number}{path.suffix}') for number in itertools.count(2))

@@ -42,9 +42,8 @@ def newest_run(runs='runs'):
 def locked(folder):
     """一个文件夹同时只让一个进程训练。
 
-    Keep other processes from training in a folder, which is made if there is none. OSError where one trains there,
-    where nothing can be written, or where `.lock` is something else than a lock. The lock is the system's, on the file
-    `.lock`, and ends with the process, even after kill -9. The file stays, with the number of the last process.
+    Keep other processes from training in a folder, which is made; OSError where one does, or nothing can be written.
+    The lock is the system's, on the file `.lock`, which stays, and ends with the process, even after kill -9.
     """
     with contextlib.ExitStack() as stack:
         with writing_into(folder):

@@ -184,14 +184,10 @@ def gradients(X, Y, state, params):
     One mini-batch, there and back. X and Y, NDArrays (n, T), have the indices of the characters, and of those that
     follow them; `state` and `params`, with gradients attached, are as for `d2l.rnn`. No gradient goes to the state.
 
-    Returns
-    -------
-    loss : NDArray (1,)
-        L, the sum of the T n cross-entropies in nats. It is infinite where the probability of a label is too small for
-        32 bits (below 1e-38, a cross-entropy above 87); `losses` is exact there too.
-    state, gradients : tuple of one NDArray (n, h), list of five NDArrays
-        H after the last step; and those of L, each in the shape of its parameter. The first gradient is `W_xh.grad`
-        itself, which the next call overwrites. TypeError or ValueError: what is given does not fit together.
+    It returns L, NDArray (1,), the sum of the T n cross-entropies in nats, which is infinite where a probability is too
+    small for 32 bits (a cross-entropy above 87; `losses` is exact there too); the state after the last step; and the
+    five gradients of L. The first is `W_xh.grad` itself, which the next call overwrites. TypeError or ValueError: what
+    is given does not fit together.
     """
     _checks.gradients(params)
     check_mini_batch(X, Y, state, params, params[0].shape[0])
@@ -264,10 +260,9 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
 def losses(rnn, X, Y, state, params, vocab_size):
     """一些文本里每个字符的交叉熵，只做正向。
 
-    How well each character of some texts is predicted: the way there of `gradients`, without the way back. It has the
-    same arguments, with `d2l.rnn` before them and vocab_size, which is only compared, after them. It returns the
-    cross-entropies in nats, NDArray (T n,), time first; and the state after the last step. Its errors are those of
-    `gradients`, and ValueError for another cell.
+    The way there of `gradients`, without the way back. Its arguments and errors are the same, with `d2l.rnn`, the only
+    cell, before them and vocab_size after them. It returns the cross-entropies in nats, NDArray (T n,), time first;
+    and the state after the last step.
     """
     check_cell(rnn)
     check_mini_batch(X, Y, state, params, vocab_size)
@@ -292,12 +287,9 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
                 *, pick=greedy):
     """用这个引擎接着前缀往下写，参数和 `predict.predict_rnn` 一样。
 
-    `predict.predict_rnn` on this engine: the same arguments, the same text.
-
-    The picked index goes into the next step as the array that it is, so hundreds of steps are asked for before one is
-    awaited; the chapter waits for each.
-
-    `rnn` must be `d2l.rnn`. The errors are those of `predict.predict_rnn`, and ValueError for another cell.
+    `predict.predict_rnn` on this engine: the same arguments, the same text, the same errors, and ValueError for another
+    cell than `d2l.rnn`. The picked index goes into the next step as the array that it is, so hundreds of steps are
+    asked for before one is awaited; the chapter waits for each.
     """
     check_cell(rnn)
     _checks.whole(0, _checks.LONGEST_TEXT, num_chars=num_chars)

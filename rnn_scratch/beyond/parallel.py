@@ -141,10 +141,9 @@ class Store:
 class Processes:
     """一组进程：这个进程是参数服务器的一个 worker。
 
-    A team of processes: this one is a worker of the parameter server that the DMLC_ variables name.
-
-    MXNet waits for a lost process for ever, also at the end of this one, and while it waits Python handles no signal.
-    So whatever ends it early is a hard end: `leave` or, for a signal, `listen`.
+    A team of processes: this one is a worker of the parameter server that the DMLC_ variables name. MXNet waits for a
+    lost process for ever, even at the end, and while it waits Python handles no signal. So whatever ends it early is a
+    hard end: `leave` or, for a signal, `listen`.
     """
 
     def __init__(self):

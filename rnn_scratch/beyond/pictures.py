@@ -1,7 +1,6 @@
 """Beyond the chapter: every picture that the package draws.
 
-The ending of the name chooses the kind of the picture: .png, .pdf, .svg. The folder is made. A file that is there
-already is never overwritten.
+The ending of the name chooses the kind: .png, .pdf, .svg. A file that is there already is never overwritten.
 """
 import io
 import math

@@ -59,12 +59,11 @@ def training_bytes(settings, corpus, workers=None):
 class Run:
     """一次训练，从开始到存档。
 
-    A training run, whose last epoch goes to `path` (`….safetensors`), and the best one to `…-best.safetensors`.
-
-    `last` is the checkpoint of the last whole epoch, `best` that of the best one, None before it; `saved` is the last
-    one that is in the file. All attributes are for reading only. Where several workers train together, `train_epoch`
-    is called for an epoch, with the arguments of the engine's own; `writes` says whether this one saves and prints, and
-    `workers` how many of them this machine has. OSError or ValueError where settings, text and plan do not go together.
+    A training run, whose last epoch goes to `path` (`….safetensors`), and the best one to `…-best.safetensors`. `last`
+    is the checkpoint of the last whole epoch, `best` that of the best one, `saved` the last one that is in the file.
+    Where several workers train together, `train_epoch` is called for an epoch, in place of the engine's own; `writes`
+    says whether this one saves and prints, and `workers` how many of them this machine has. OSError or ValueError where
+    settings, text and plan do not go together.
     """
 
     def __init__(self, settings, corpus, plan, path, *, last=None, best=None, train_epoch=None, writes=True,
@@ -84,9 +83,8 @@ class Run:
     def resume(cls, path, saved, settings, corpus, plan, **others):
         """接着训练一个存档。
 
-        The run that a checkpoint, read from `path`, is from. `settings` are `Settings.of(path, saved)`, but for the
-        engine and where the corpus is; `others` as for `Run`. ValueError where there is nothing to train any more, the
-        corpus is another one, or the best model is not of this run.
+        The run that a checkpoint, read from `path`, is from; `others` as for `Run`. ValueError: there is nothing to
+        train any more, the corpus is another one, or the best model is not of this run.
         """
         if saved.random_state is None:
             raise ValueError(f'{path} does not say where the shuffling of its run stood, so that it cannot go on: it '

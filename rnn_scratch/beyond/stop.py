@@ -8,18 +8,15 @@ from .._platform import once_more
 
 # Ctrl-C; a system that shuts down; a closed terminal; Ctrl-\; the two with which a batch system (Slurm, Grid Engine, …)
 # says that time is over soon; Ctrl-Break, on Windows. Neither Python nor MXNet has a use of its own for any of them.
-if sys.platform == 'win32':
-    STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK)
-else:
-    STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGXCPU)
+STOP_SIGNALS = tuple(number for number in signal.Signals if number.name in {
+    'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGXCPU', 'SIGBREAK'})
 
 
 class StopSignals:
     """让训练停下的信号（`STOP_SIGNALS`）：记下第一个，抛出 KeyboardInterrupt。
 
     The signals that ask to stop raise KeyboardInterrupt, and `number` is the first one that came. While a file is
-    written they wait, and `check` finds them afterwards. Where `once` is true, no signal after the first raises
-    anything: it must not disturb the last save.
+    written they wait, and `check` finds them afterwards. With `once`, none after the first disturbs the last save.
     """
     def __init__(self, once=True):
         self.number, self.once, self.waiting, self.is_lost = None, once, False, False
