@@ -32,7 +32,7 @@ def run(parse_arguments):
         status = why(error, stop)
         # What the system says of a file has the file's name with it; of a stream, no name.
         lost = error if isinstance(error, OSError) and error.errno and error.filename is None else None
-    unwritten = lost_output()
+    unwritten, _ = lost_output(sys.stdout), lost_output(sys.stderr)
     if lost or unwritten and not status:
         # As with `… | head -1`, where whoever read has gone away and knows; or as on a full disk.
         status = 1 if isinstance(lost or unwritten, BrokenPipeError) else (
@@ -66,12 +66,12 @@ def why(error, stop):
     raise error
 
 
-def lost_output():
-    """What keeps standard output from being written, or None. From then on it goes nowhere: Python tries once more."""
+def lost_output(stream):
+    """What keeps a stream from being written, or None. From then on it goes nowhere: Python tries both once more."""
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return error
 
 
