@@ -58,7 +58,7 @@ def import_mxnet():
         raise ImportError(text) from error
     sys.unraisablehook = functools.partial(what_is_ignored, before=sys.unraisablehook)
     display = sys.modules.get('IPython.display')
-    if display and not hasattr(display, 'set_matplotlib_formats'):      # IPython 9 removed it, and d2lzh draws with it
+    if display and 'set_matplotlib_formats' not in vars(display):       # IPython 9 removed it, and d2lzh draws with it
         display.set_matplotlib_formats = lambda *formats: importlib.import_module(
             'matplotlib_inline.backend_inline').set_matplotlib_formats(*formats)
     _roles.serve()
