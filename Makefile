@@ -22,7 +22,7 @@ VENV := .venv-$(VERSION)
 PEERS := .venv-peers-$(VERSION)
 ELSEWHERE := .venv-elsewhere-$(VERSION)
 # As many tests at a time as there are cores, four at most: each takes up to half a gigabyte.
-PYTEST = $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4
+PYTEST = $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 ARGS =
 
 .PHONY: help train test test-all lint walkthrough bench elsewhere windows environment able

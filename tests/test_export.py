@@ -67,6 +67,11 @@ def tasks():
                       for name in ('HC' if cell == 'lstm' else 'H')}} for cell in CELLS}
 
 
+def computed_elsewhere(test):
+    """All in one process, since it takes half a minute, once."""
+    return pytest.mark.slow(pytest.mark.xdist_group('elsewhere')(test))
+
+
 @pytest.fixture(scope='module')
 def answers(models, tasks, tmp_path_factory):
     """A folder for each model, with what PyTorch, ONNX Runtime and the programs of the page make of it."""
@@ -110,6 +115,7 @@ def softmax(Y):
 
 # Computed elsewhere
 
+@computed_elsewhere
 @pytest.mark.parametrize('framework', ['pytorch', 'onnx'])
 @pytest.mark.parametrize('cell, seed', MODELS)
 def test_the_same_probabilities_and_the_same_state(answers, models, tasks, cell, seed, framework):
@@ -127,6 +133,7 @@ def test_the_same_probabilities_and_the_same_state(answers, models, tasks, cell,
         np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-5, atol=1e-5)
 
 
+@computed_elsewhere
 @pytest.mark.parametrize('cell, seed', MODELS)
 def test_the_programs_of_the_page_write_the_same_song(answers, models, cell, seed):
     song = models[cell, seed].predict('分开', 50)

@@ -707,6 +707,7 @@ def chain(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group('chain')
 @pytest.mark.parametrize('number', range(18))
 def test_a_fault_at_a_random_moment(chain, number):
     """kill -9, signals, a closed pipe, a full disk; the rest of the 200 rounds: python tools/faults.py."""

@@ -171,7 +171,7 @@ def machine():
 
 
 needs_make = pytest.mark.skipif(shutil.which('make') is None, reason='make is not on this machine')
-PYTEST = '-m pytest --numprocesses auto --maxprocesses 4'
+PYTEST = '-m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup'
 PIP = '-m pip install --quiet --use-pep517 --no-deps --requirement '
 INSTALL, INSTALL_TESTS = PIP + 'requirements.txt --editable .', PIP + 'tests/requirements.txt'
 

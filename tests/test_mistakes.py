@@ -611,11 +611,11 @@ wrong('plot_hidden_units', ValueError, '(9, 3) | 5', params=Made(params, d=9, q=
 wrong('plot_hidden_units', TypeError, "'songs.safetensors' | load_checkpoint", checkpoint='songs.safetensors')
 wrong('plot_hidden_units; plot_training', ValueError, "'picture' | .png", path='picture')
 wrong('plot_hidden_units; plot_training', ValueError, "'picture.doc' | .png", path='picture.doc')
-wrong('plot_training', TypeError, "'songs.safetensors' | load_checkpoint", checkpoints=['songs.safetensors'])
-wrong('plot_training', TypeError, "'songs.safetensors' | load_checkpoint", checkpoints=[('a', 'songs.safetensors')])
-wrong('plot_training', TypeError, '(name, Checkpoint)', checkpoints=Made(lambda: [Checkpoint(params(), [], CHARS, 3)]))
+wrong('plot_training', ValueError, "'songs.safetensors' | load_checkpoint", checkpoints=['songs.safetensors'])
+wrong('plot_training', ValueError, "'songs.safetensors' | load_checkpoint", checkpoints=[('a', 'songs.safetensors')])
+wrong('plot_training', ValueError, '(name, Checkpoint)', checkpoints=Made(lambda: [Checkpoint(params(), [], CHARS, 3)]))
 wrong('plot_training', TypeError, '(name, Checkpoint)', checkpoints=Made(lambda: Checkpoint(params(), [], CHARS, 3)))
-wrong('plot_training', ValueError, 'no run', checkpoints=[])
+wrong('plot_training', ValueError, 'at least one', checkpoints=[])
 
 
 CASES = [case for cases in KINDS.values() for case in cases]

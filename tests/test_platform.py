@@ -99,7 +99,7 @@ ARM = ['libarmpl_lp64_mp.so', 'libamath.so', 'libastring.so']
     ('linux', 'aarch64', ARM), ('linux', 'ppc64le', []), ('darwin', 'arm64', []), ('win32', 'ARM64', [])])
 def test_machines_without_mxnet_hear_where_it_runs(said_on, system, processor, missing):
     said = said_on(system, processor, missing)
-    assert f'does not run on {system} {processor}' in said and 'Linux on x86_64' in said and 'linux/amd64' in said
+    assert f'does not run on {system} {processor}' in said and 'Linux on x86_64' in said and 'rnn_numpy.py' in said
     assert all(library in said for library in missing) and 'apt-get' not in said
 
 
@@ -159,10 +159,10 @@ def test_numpy_gets_names_back_where_they_are_needed(run, tmp_path, version, giv
     """And a name that NumPy has stays as it is."""
     (tmp_path / 'numpy.py').write_text(f"""
 __version__, product = '{version}', 'its own'
+class Anything:
+    __neg__ = __call__ = lambda self, *_, **__: self
 def __getattr__(name):
-    if name == '_core':
-        raise AttributeError
-    return -1
+    return Anything()
 """, 'utf-8')
     (tmp_path / 'mxnet.py').write_text("""
 import numpy
@@ -263,7 +263,7 @@ def test_mxnet_is_not_started_with_it(run, name, value):
     ({'MISSING': 'requests'}, 'The package requests, which MXNet needs, is not installed for .*; run: make train'),
     ({'MISSING': 'safetensors'}, 'The package safetensors is not installed; run: make train'),
     ({'MISSING': 'd2lzh'}, 'The package d2lzh is not installed; run: make train'),
-    ({'LIBRARY': 'libquadmath.so.9'}, 'MXNet needs the system library libquadmath.so.9, which this machine lacks'),
+    ({'LIBRARY': 'libquadmath.so.9'}, 'MXNet needs the library libquadmath.so.9, which cannot be loaded'),
 ])
 def test_the_command_line_says_it_in_one_sentence(run, tmp_path, variables, sentence):
     """Where Python finds no such package, or MXNet no such library."""

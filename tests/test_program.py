@@ -149,8 +149,10 @@ def test_a_mistake_is_one_sentence(program, tmp_path, flags, message):
     ('train', ['--lr', 'much'], "argument --lr: 'much' is not a number"),
     ('train', ['--theta', '0'], 'argument --theta: theta must be above 0 and finite, not 0.0.'),
     ('train', ['--theta', 'inf'], 'argument --theta: theta must be above 0 and finite, not inf.'),
-    ('train', ['--stop-at', 'nan'], 'argument --stop-at: stop_at must be 1 or more, as each perplexity is'),
-    ('train', ['--stop-at', '0.5'], 'argument --stop-at: stop_at must be 1 or more, as each perplexity is'),
+    ('train', ['--stop-at', 'nan'], 'argument --stop-at: stop_at must be 1 or more, as each perplexity is, and finite, '
+                                   'not nan.'),
+    ('train', ['--stop-at', '0.5'], 'argument --stop-at: stop_at must be 1 or more, as each perplexity is, and finite, '
+                                   'not 0.5.'),
     ('train', ['--hidden', '2.5'], "argument --hidden: '2.5' is not a whole number"),
     ('train', ['--holdout', '1'], 'argument --holdout: holdout must be from 0 to less than 1, not 1.0.'),
     ('train', ['--epochs', '0'], 'argument --epochs: epochs must be a whole number, 1 or more, not 0.'),

@@ -88,16 +88,18 @@ def stop_by_a_closed_pipe(folder, *flags):
 
 
 @pytest.mark.parametrize('stop, sampling, engine', [
-    (stop_by_epochs, 'random', 'tutorial'),
-    (stop_by_epochs, 'consecutive', 'fused'),
-    (stop_by_signals(signal.SIGINT), 'random', 'tutorial'),
-    (stop_by_signals(signal.SIGINT, signal.SIGINT), 'consecutive', 'fused'),
-    (stop_by_signals(signal.SIGTERM), 'random', 'fused'),
-    (stop_by_signals(signal.SIGHUP), 'consecutive', 'fused'),
-    (stop_by_kill, 'random', 'fused'),
-    (stop_by_kill, 'consecutive', 'tutorial'),
-    (stop_by_a_closed_pipe, 'random', 'fused'),
-], ids=['epochs', 'epochs-2', 'Ctrl-C', 'Ctrl-C-twice', 'SIGTERM', 'SIGHUP', 'kill', 'kill-2', 'closed-pipe'])
+    pytest.param(stop_by_epochs, 'consecutive', 'fused', id='epochs'),
+    pytest.param(stop_by_signals(signal.SIGINT), 'random', 'tutorial', id='Ctrl-C'),
+    pytest.param(stop_by_kill, 'random', 'fused', id='kill'),
+    *(pytest.param(*values, id=name, marks=pytest.mark.slow) for name, values in {
+        'epochs-2': (stop_by_epochs, 'random', 'tutorial'),
+        'Ctrl-C-twice': (stop_by_signals(signal.SIGINT, signal.SIGINT), 'consecutive', 'fused'),
+        'SIGTERM': (stop_by_signals(signal.SIGTERM), 'random', 'fused'),
+        'SIGHUP': (stop_by_signals(signal.SIGHUP), 'consecutive', 'fused'),
+        'kill-2': (stop_by_kill, 'consecutive', 'tutorial'),
+        'closed-pipe': (stop_by_a_closed_pipe, 'random', 'fused'),
+    }.items()),
+])
 def test_bit_by_bit(tmp_path, program, stop, sampling, engine):
     flags = ['--sampling', sampling, '--engine', engine]
     first = stop(tmp_path, *flags, '--out', 'stopped')

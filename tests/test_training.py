@@ -72,8 +72,9 @@ def test_one_step_s_gradients_are_d2lzh_s(corpus, is_random_iter):
         assert relative_error(ours, theirs) < 1e-5, name
 
 
-@pytest.mark.parametrize('name', ['gru', 'lstm'])
-@SAMPLINGS
+@pytest.mark.parametrize('name, is_random_iter', [
+    ('gru', True), ('lstm', False), *(pytest.param(*values, marks=pytest.mark.slow) for values in [
+        ('gru', False), ('lstm', True)])])
 def test_another_cell(corpus, name, is_random_iter, capsys):
     """The GRU, and the LSTM with its two states, train as they do with d2lzh."""
     corpus = (corpus[0][:2000], *corpus[1:])
