@@ -162,6 +162,8 @@ __version__, product = '{version}', 'its own'
 class Anything:
     __neg__ = __call__ = lambda self, *_, **__: self
 def __getattr__(name):
+    if name == '__path__':      # it is no package
+        raise AttributeError
     return Anything()
 """, 'utf-8')
     (tmp_path / 'mxnet.py').write_text("""
