@@ -14,9 +14,8 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
                 *, pick=greedy):
     """接着前缀往下写，每次取概率最大的字符（6.4.4 节）。
 
-    Continue a prefix, always with the most probable next character (section 6.4.4).
-
-    A model that has learnt nothing but that b is frequent:
+    Continue a prefix, always with the most probable next character (section 6.4.4). Here a model that has learnt
+    nothing but that b is frequent:
 
     >>> import rnn_scratch as d2l
     >>> import mxnet as mx
@@ -60,7 +59,8 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
         (Y,), state = returned                                          # Y (1, q)
         # Within the prefix the next character is given, after it the picked one is the next.
         index = char_to_idx[prefix[t]] if t < len(prefix) else pick(Y).asscalar()
-        _checks.picked(index, vocab_size)
+        if pick is not greedy:      # which gives nothing else than an index
+            _checks.picked(index, vocab_size)
         indices.append(int(index))
     _checks.finite('The state, after too many characters (num_chars) for this model,', *[s.asnumpy() for s in state])
     return ''.join(idx_to_char[i] for i in indices)
