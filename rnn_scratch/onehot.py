@@ -22,8 +22,7 @@ def to_onehot(X, size):
 
     Returns
     -------
-    list of T NDArrays (n, d)
-        Time comes first, because the model reads one time step after the other.
+    list of T NDArrays (n, d), because the model reads one time step after the other
 
     Raises
     ------

@@ -41,8 +41,7 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
     Raises
     ------
     TypeError, ValueError, FloatingPointError
-        The prefix is empty or has an unknown character; num_chars is not from 0 to 100,000; model and vocabulary do not
-        belong together; a function returns what it should not; or the state grows beyond all bounds, as with ReLU.
+        A wrong prefix or num_chars (0 to 100,000), model, vocabulary or returned value; or a state beyond all bounds.
     """
     _checks.whole(0, _checks.LONGEST_TEXT, num_chars=num_chars)
     _checks.model(params, vocab_size, ctx, idx_to_char, char_to_idx)
