@@ -1,5 +1,5 @@
 # make train      an environment, the installation, and the chapter's training
-# make test       the same, and the fast tests
+# make test       an environment, and the fast tests
 # make test-all   the same, and the slow tests, too
 # make lint       the same, and the style
 # make walkthrough  the same, and Jupyter, with the notebook in a browser

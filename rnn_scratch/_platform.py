@@ -1,4 +1,4 @@
-"""What this machine must have before MXNet can start, and the settings it starts with; another Python, and Ctrl-C.
+"""What this machine must have before MXNet can start, and the settings it starts with; Ctrl-C while it starts.
 
 MXNet 1.9.1 is from 2022: where its import fails today, its message names no cure, and it does not know new processors.
 `make` runs this file as a program before it installs anything. Each function `wrong_…` or `what_…` gives None, or a
@@ -35,7 +35,7 @@ FEATURES = {'AVX-512': 15, 'AVX2': 10, 'AVX': 9}        # of a processor, by the
 MXNET, UNSET = '1.9.1', 'unset {}'
 if sys.platform == 'win32':
     INSTALL = r'.venv\Scripts\python -m pip install --no-deps -r requirements.txt -e . (see the README of rnn_scratch)'
-    MXNET, UNSET = '1.7.0.post2', 'set {}='
+    MXNET, UNSET = '1.7.0.post2', 'Remove-Item Env:{}'
     os.add_dll_directory(sys.prefix)        # there pip puts the DLLs of msvc-runtime
 OWNERS = ('MXNET_', 'OMP_', 'GOMP_', 'OPENBLAS_')     # how the names of these variables begin
 

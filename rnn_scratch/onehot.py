@@ -30,6 +30,6 @@ def to_onehot(X, size):
         X is no NDArray of whole numbers, of one or two dimensions, or the size is not a positive whole number.
     """
     _checks.must_be(nd.NDArray, 'an NDArray (n, T) of whole numbers, made with nd.array', lambda X: X.shape == (1,) or
-                    X.ndim in (1, 2) and not (X.asnumpy() % 1).any(), X=X)      # one index, to write, is not read: slow
+                    X.ndim in (1, 2) and not (X.asnumpy() % 1).any(), X=X)      # a single one is not read back: slow
     _checks.whole(1, size=size)
     return [nd.one_hot(X_t, size) for X_t in X.T]       # X.T (T, n), X_t (n,)

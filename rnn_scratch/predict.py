@@ -58,7 +58,7 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
         (Y,), state = returned                                          # Y (1, q)
         # Within the prefix the next character is given, after it the picked one is the next.
         index = char_to_idx[prefix[t]] if t < len(prefix) else pick(Y).asscalar()
-        if pick is not greedy:      # which gives nothing else than an index
+        if pick is not greedy:      # greedy always gives an index
             _checks.picked(index, vocab_size)
         indices.append(int(index))
     _checks.finite('The state, after too many characters (num_chars) for this model,', *[s.asnumpy() for s in state])

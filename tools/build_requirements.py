@@ -21,8 +21,8 @@ requires-dist = ['ipython', 'matplotlib', 'numpy']
 name = 'mxnet'
 requires-dist = ['numpy', 'requests', 'graphviz']
 """
-# MXNet without the marker that leaves it out in setup.py. Of NumPy, the newest before what MXNet reads was removed, or
-# the oldest that a Python has.
+# MXNet without the marker that leaves it out in setup.py. NumPy: the last before 1.24; for Python 3.12 the last before
+# 2; from 3.13 on the newest that setup.py allows.
 LINES = """
 mxnet==1.9.1; sys_platform != 'win32'
 mxnet==1.7.0.post2; sys_platform == 'win32'

