@@ -27,7 +27,7 @@ def to_onehot(X, size):
     Raises
     ------
     TypeError, ValueError
-        X is no NDArray of whole numbers, of one or two dimensions, or the size is not a positive whole number.
+        X is no NDArray of whole numbers (one alone is not looked at), of one or two dimensions, or the size is wrong.
     """
     _checks.must_be(nd.NDArray, 'an NDArray (n, T) of whole numbers, made with nd.array', lambda X: X.shape == (1,) or
                     X.ndim in (1, 2) and not (X.asnumpy() % 1).any(), X=X)      # a single one is not read back: slow

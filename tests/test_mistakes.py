@@ -318,7 +318,7 @@ wrong('on_contexts', TypeError, 'contexts | list of devices | None', contexts=No
 kind('indices that are no array, no whole numbers, or of the wrong shape')
 for value in [1.5, 0.99, -0.5, NAN, INF - INF]:
     wrong('to_onehot', ValueError, 'X | whole numbers | (2, 4)', X=Made(nd.full, (2, 4), value))
-wrong('to_onehot', ValueError, 'X | whole numbers | (1,)', X=Made(nd.full, (1,), 2.25))
+wrong('to_onehot', ValueError, 'X | whole numbers | (2,)', X=Made(nd.full, (2,), 2.25))
 wrong('to_onehot', ValueError, '(2, 3, 4) | (n, T)', X=Made(nd.zeros, (2, 3, 4)))
 wrong('to_onehot', TypeError, 'NDArray | [[0, 1]]', X=[[0, 1]])
 wrong('to_onehot', TypeError, 'NDArray | (2, 4) | nd.array', X=np.zeros((2, 4)))
