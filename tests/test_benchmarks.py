@@ -95,6 +95,7 @@ def test_a_page_says_that_its_figures_are_spoilt():
     assert 'spoilt' not in report.about({'MXNet'}, 2, 5, others=0.09, seconds=60)
 
 
+@pytest.mark.slow
 def test_operators_of_a_step(monkeypatch, capsys):
     """A step has 35 time steps: a tanh for each; 35 products on the way there, and one for b_h in all rows."""
     import operators

@@ -251,7 +251,8 @@ SMALL = ['--num-chars', 500, '--hidden', 8, '--batch-size', 4, '--num-steps', 10
          '--holdout', 0.1]
 
 
-@pytest.mark.parametrize('name, sampling', [('gru', 'random'), ('lstm', 'consecutive'), ('relu', 'random')])
+@pytest.mark.parametrize('name, sampling', [
+    ('lstm', 'consecutive'), *(pytest.param(cell, 'random', marks=pytest.mark.slow) for cell in ['gru', 'relu'])])
 def test_the_command_line(program, tmp_path, name, sampling):
     """One epoch and two more are three, to the bit; and the model is shown, written with and drawn."""
     flags = ['train', *SMALL, '--cell', name, '--sampling', sampling]

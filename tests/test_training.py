@@ -140,6 +140,7 @@ def test_a_wrapper_around_an_epoch_sees_every_epoch(corpus):
     assert len(seen) == 3 and trained.perplexities == seen
 
 
+@pytest.mark.slow
 def test_another_process_and_hash_seed_print_the_same_digits(run):
     program = '''if True:
         import random
