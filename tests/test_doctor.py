@@ -62,7 +62,8 @@ STAND_INS = {
     'numpy': ("__version__ = '2.4.0'", 'NumPy 2.4.0 is installed',
               'python -m pip install "numpy<2.4" (or install rnn_scratch again, as its README says)'),
     'mxnet': ("raise ModuleNotFoundError(\"No module named 'mxnet'\", name='mxnet')", 'MXNet is not installed',
-              'make train (in the folder of rnn_scratch; its README has other ways)'),
+              'make train (in the folder of rnn_scratch; its README has other ways)' if sys.version_info < (3, 13) else
+              'python -m pip install --no-deps mxnet==1.9.1'),
 }
 
 
