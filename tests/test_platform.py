@@ -261,7 +261,7 @@ def test_mxnet_is_not_started_with_it(run, name, value):
 @pytest.mark.parametrize('variables, sentence', [
     ({'OMP_NUM_THREADS': 'abc'}, 'The environment variable OMP_NUM_THREADS is .abc., which .*; run: unset OMP_NUM_'),
     ({'DMLC_ROLE': 'teacher'}, 'DMLC_ROLE is .teacher., so DMLC_ROLE must be scheduler, server or worker'),
-    ({'MISSING': 'mxnet'}, 'MXNet is not installed for Python .*; run: '        # from 3.13 on, the metadata leave it out
+    ({'MISSING': 'mxnet'}, 'MXNet is not installed for Python .*; run: '        # from 3.13 on the metadata leave it out
      + ('make train' if sys.version_info < (3, 13) else 'python -m pip install --no-deps mxnet==1.9.1')),
     ({'MISSING': 'requests'}, 'The package requests, which MXNet needs, is not installed for .*; run: make train'),
     ({'MISSING': 'safetensors'}, 'The package safetensors is not installed; run: make train'),
