@@ -174,6 +174,12 @@ raise SystemExit
     assert run('-c', 'import rnn_scratch', PYTHONPATH=str(tmp_path)).stdout == f'{given_back} its own\n'
 
 
+def test_sums_of_d2lzh_keep_their_digits():
+    """With NumPy 2 a float32 plus a number of Python would be a float32, 1.10000002."""
+    assert 0.1 + mxnet.nd.ones(1).asscalar() == 1.1
+    assert 0.1 + mxnet.nd.ones((1, 1)).asscalar() == 1.1
+
+
 def test_d2lzh_draws_in_a_notebook_of_today(run):
     """IPython 9 has no `set_matplotlib_formats`; what took its place is called."""
     result = run('-c', """if True:
