@@ -54,7 +54,7 @@ def whole(lowest, highest=LARGEST, **values):
 
 
 def picked(i, vocab_size):
-    if not 0 <= i < vocab_size or i != int(i):
+    if not 0 <= float(i) < vocab_size or float(i) != int(i):        # as a number of Python, which is quick
         raise ValueError(f'pick must give a whole number from 0 to {vocab_size - 1}, not {i:g}.')
 
 

@@ -180,5 +180,5 @@ def look_at_terminal(rows, wrong):
     language = os.environ.get('LC_ALL') or os.environ.get('LANG') or 'not set'
     rows['terminal'] = f'{encoding}; files {locale.getpreferredencoding(False)}; language {language}'
     if '分开'.encode(encoding, 'ignore').decode(encoding) != '分开':
-        export = 'set' if sys.platform == 'win32' else 'export'
-        wrong[f'The encoding {encoding} cannot show Chinese characters'] = f'{export} PYTHONIOENCODING=utf-8'
+        wrong[f'The encoding {encoding} cannot show Chinese characters'] = _platform.SET.format(
+            'PYTHONIOENCODING', 'utf-8')

@@ -32,10 +32,10 @@ NUMBERS = {'OMP_NUM_THREADS': (1, 1024), 'MXNET_OMP_MAX_THREADS': (1, 1024), 'MX
 INSTALL = 'make train (in the folder of rnn_scratch; its README has other ways)'
 NUMPY_ALONE = 'python examples/rnn_numpy.py (in the folder of rnn_scratch: the chapter in NumPy alone'
 FEATURES = {'AVX-512': 15, 'AVX2': 10, 'AVX': 9}        # of a processor, by the numbers that libgcc gives them
-MXNET, UNSET = '1.9.1', 'unset {}'
+MXNET, SET, UNSET = '1.9.1', 'export {}={}', 'unset {}'
 if sys.platform == 'win32':
     INSTALL = r'.venv\Scripts\python -m pip install --no-deps -r requirements.txt -e . (see the README of rnn_scratch)'
-    MXNET, UNSET = '1.7.0.post2', 'Remove-Item Env:{}'
+    MXNET, SET, UNSET = '1.7.0.post2', "$env:{}='{}'", 'Remove-Item Env:{}'     # as PowerShell has it
     os.add_dll_directory(sys.prefix)        # there pip puts the DLLs of msvc-runtime
 OWNERS = ('MXNET_', 'OMP_', 'GOMP_', 'OPENBLAS_')     # how the names of these variables begin
 

@@ -53,13 +53,11 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
         # Input: the last character. Output: the scores of the next one.
         X = to_onehot(nd.array([indices[-1]], ctx=ctx), vocab_size)     # 1 × (1, d)
         returned = rnn(X, state, params)
-        if t == 1:
-            _checks.returned(returned, X, state)
+        _checks.returned(returned, X, state)
         (Y,), state = returned                                          # Y (1, q)
         # Within the prefix the next character is given, after it the picked one is the next.
         index = char_to_idx[prefix[t]] if t < len(prefix) else pick(Y).asscalar()
-        if pick is not greedy:      # greedy always gives an index
-            _checks.picked(index, vocab_size)
+        _checks.picked(index, vocab_size)
         indices.append(int(index))
     _checks.finite('The state, after too many characters (num_chars) for this model,', *[s.asnumpy() for s in state])
     return ''.join(idx_to_char[i] for i in indices)

@@ -37,7 +37,7 @@ if test "$what" = Dockerfile; then
     ours rmi --all --force > /dev/null
     container=$(ours from scratch)
     ours copy --quiet "$container" "$bare" / >&2
-    ours commit --quiet --rm "$container" "docker.io/library/debian:$suite-slim" >&2
+    ours commit --quiet --rm "$container" "localhost/debian:$suite-slim" >&2
     ours build --pull-never --tag rnn_scratch "$store/checkout" >&2
     ours run "$(ours from --pull-never rnn_scratch)" -- bash -euc "$command"
     exit
@@ -47,8 +47,8 @@ root=$store/$suite
 rm -rf "$root"
 cp -a "$bare" "$root"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
-mkdir "$root/root/rnn_scratch"
-git archive HEAD | tar -x -C "$root/root/rnn_scratch"
+mkdir "$root/srv/rnn_scratch"
+git archive HEAD | tar -x -C "$root/srv/rnn_scratch"
 # The README says: for Debian and Ubuntu: `apt-get install make …`
 packages=$(sed -n 's/.*`apt-get install \(make [^`]*\)`.*/\1/p' README.md)
 # Mounts and processes of a namespace of their own go away with it.
@@ -58,8 +58,8 @@ unshare --mount --pid --fork --kill-child bash -euc '
     mount --rbind /sys "$root/sys"
     mount --rbind /dev "$root/dev"
     exec chroot "$root" "$@"
-' inside env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive \
+' inside env -i HOME=/srv LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive \
     ${PIP_INDEX_URL:+PIP_INDEX_URL="$PIP_INDEX_URL"} bash -euc "
-    { apt-get update && apt-get install --yes $packages; } > /root/apt.log 2>&1 || { cat /root/apt.log; exit 1; }
-    cd /root/rnn_scratch
+    { apt-get update && apt-get install --yes $packages; } > apt.log 2>&1 || { cat apt.log; exit 1; }
+    cd /srv/rnn_scratch
     $command"

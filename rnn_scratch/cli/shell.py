@@ -32,7 +32,8 @@ def run(parse_arguments):
         status = why(error, stop)
         # What the system says of a file has the file's name with it; of a stream, no name.
         lost = error if isinstance(error, OSError) and error.errno and error.filename is None else None
-    unwritten, _ = lost_output(sys.stdout), lost_output(sys.stderr)
+    unwritten = lost_output(sys.stdout)
+    lost_output(sys.stderr)
     if lost or unwritten and not status:
         # As with `… | head -1`, where whoever read has gone away and knows; or as on a full disk.
         status = 1 if isinstance(lost or unwritten, BrokenPipeError) else (
