@@ -179,6 +179,7 @@ IN_A_SCRIPT = """if True:
         print('went on to its end')
     except KeyboardInterrupt:
         print('interrupted; the parameters have changed:', (params[0].asnumpy() != before).any())
+    ndarray.check_call = check_call     # Python 3.8 and 3.9 delete some arrays after the names of this program
 """
 
 

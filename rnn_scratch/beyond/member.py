@@ -25,8 +25,9 @@ NUMBER = 'RNN_SCRATCH_WORKER'   # the variable that tells a worker its number; w
 def beat():
     """Signs of life to the supervisor, at the other end of standard input; and an end when it hangs up."""
     try:
-        while not select.select([0], [], [], BEAT)[0] or os.read(0, 1):
-            os.write(0, b'.')
+        while os.write(0, b'.'):        # the first one at once: on a busy machine the start itself takes seconds
+            if select.select([0], [], [], BEAT)[0] and not os.read(0, 1):
+                break
     except OSError:
         pass
     if os.environ.get(NUMBER) == '0':
