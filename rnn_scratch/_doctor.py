@@ -131,7 +131,7 @@ def look_at_mxnet(rows, wrong):
         rows['MXNet'] = 'starts, and multiplies right'
     elif 'MXNet is wrong' in printed:
         rows['MXNet'] = 'starts, and multiplies wrong'
-        wrong['MXNet multiplies matrices wrongly here'] = 'unset OPENBLAS_CORETYPE OMP_NUM_THREADS GOMP_SPINCOUNT'
+        wrong['MXNet multiplies matrices wrongly here'] = _platform.UNSET.format('OPENBLAS_CORETYPE')
     else:
         rows['MXNet'] = 'does not start'
         first, *pair = printed.splitlines() or ['']
@@ -142,7 +142,7 @@ def look_at_mxnet(rows, wrong):
     elif 'A font is missing' in printed:
         rows['fonts'] = 'none with Chinese characters'
         wrong['Pictures cannot show Chinese characters: they number them instead'] = (
-            'apt-get install fonts-noto-cjk (Debian and Ubuntu)')
+            'apt-get install fonts-noto-cjk (Debian and Ubuntu; on Windows, install Microsoft YaHei in its settings)')
     else:
         rows['fonts'] = 'not known'
         wrong[f'Pictures cannot be drawn: {end}'] = _platform.INSTALL

@@ -31,7 +31,8 @@ NUMBERS = {'OMP_NUM_THREADS': (1, 1024), 'MXNET_OMP_MAX_THREADS': (1, 1024), 'MX
            'GOMP_SPINCOUNT': (0, 2 ** 31 - 1), 'MXNET_CPU_PARALLEL_SIZE': (0, 2 ** 31 - 1)}
 INSTALL = 'make train (in the folder of rnn_scratch; its README has other ways)'
 NUMPY_ALONE = 'python examples/rnn_numpy.py (in the folder of rnn_scratch: the chapter in NumPy alone'
-FEATURES = {'AVX-512': 15, 'AVX2': 10, 'AVX': 9}        # of a processor, by the numbers that libgcc gives them
+# Of a processor, by the numbers that libgcc and Windows give them.
+FEATURES = {'AVX-512': (15, 41), 'AVX2': (10, 40), 'AVX': (9, 39)}
 MXNET, SET, UNSET = '1.9.1', 'export {}={}', 'unset {}'
 if sys.platform == 'win32':
     INSTALL = r'.venv\Scripts\python -m pip install --no-deps -r requirements.txt -e . (see the README of rnn_scratch)'
@@ -209,13 +210,15 @@ def count_cores():
 
 
 def processor_has(feature):
-    """Whether this processor, or an emulator in its place, has a feature; None where there is no libgcc to tell."""
+    """Whether this processor, or an emulator in its place, has a feature; None where nothing is there to tell."""
+    if sys.platform == 'win32':         # an older Windows says no to all
+        return bool(ctypes.windll.kernel32.IsProcessorFeaturePresent(FEATURES[feature][1])) or None
     with contextlib.suppress(AttributeError, OSError):
         libgcc, find = ctypes.CDLL('libgcc_s.so.1'), ctypes.CDLL(None).dlvsym
         find.restype = ctypes.POINTER(ctypes.c_uint)
         # What it was told: maker, type, subtype, features. (In an emulator, /proc/cpuinfo may be about the host.)
         found = find(ctypes.c_void_p(libgcc._handle), b'__cpu_model', b'GCC_4.8.0')
-        return bool(found[3] >> FEATURES[feature] & 1) if found else None
+        return bool(found[3] >> FEATURES[feature][0] & 1) if found else None
 
 
 def wrong_processor():

@@ -14,7 +14,7 @@ from rnn_scratch.__main__ import main
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-unix = pytest.mark.skipif(os.name == 'nt', reason='Windows has no such links, pipes, devices or signals')
+unix = pytest.mark.skipif(os.name == 'nt', reason='Windows has no such links, pipes, names, limits or signals')
 
 
 def slashes(printed):

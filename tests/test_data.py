@@ -219,7 +219,8 @@ def test_what_is_too_large_is_refused_before_it_is_read(tmp_path):
         d2l.load_data_jay_lyrics(tmp_path / 'huge.txt')
 
 
-@pytest.mark.skipif(not Path('/proc/version').exists(), reason='only Linux has files that do not know their size')
+@pytest.mark.skipif(os.name == 'nt' or not Path('/proc/version').exists(),
+                    reason='only Linux has files that do not know their size')
 def test_a_file_that_does_not_know_its_size_is_named():
     with pytest.raises(ValueError, match='/proc/version has 0 bytes by its own account'):
         d2l.load_data_jay_lyrics('/proc/version')

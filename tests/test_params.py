@@ -3,6 +3,7 @@ import rnn_scratch as d2l
 
 import mxnet as mx
 import pytest
+from conftest import unix
 
 
 def test_shapes_distribution_and_gradients():
@@ -32,6 +33,7 @@ def test_sizes_must_be_positive():
         d2l.get_params(1027, 0, 1027, mx.cpu())
 
 
+@unix
 def test_the_limit_of_a_shell_or_a_container_counts(run):
     """`ulimit -v`; MXNet has a page of its own functions for it."""
     result = run('-c', """if True:

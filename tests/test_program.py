@@ -500,6 +500,7 @@ def test_a_stranger_s_model_sends_nothing_to_the_terminal(program, trained):
         assert (result.stdout + result.stderr).replace('\n', '').isprintable()
 
 
+@unix
 def test_a_stranger_s_name_of_a_file_sends_nothing_to_the_terminal(program, trained):
     """It is the newest model under runs/; or it is named, as a shell does for runs/*/*."""
     planted = trained.with_name('\033[31m.safetensors')

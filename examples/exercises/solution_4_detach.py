@@ -5,7 +5,6 @@ from checking import report  # before MXNet is imported
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import rnn_scratch as d2l
 
 import mxnet as mx
+import psutil
 from exercise_4_detach import check, gradients, loss
 from mxnet import autograd, nd
 
@@ -54,7 +54,10 @@ def peak():
     """The most memory that this process has had, in MB; it never falls."""
     try:
         return int(re.search(r'VmHWM:\s+(\d+) kB', Path('/proc/self/status').read_text())[1]) / 1e3
-    except OSError:         # not Linux. (On Linux this would count the program that started this one, too.)
+    except OSError:         # not Linux
+        if sys.platform == 'win32':
+            return psutil.Process().memory_info().peak_wset / 1e6
+        import resource  # (on Linux it would count the program that started this one, too)
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
