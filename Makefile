@@ -2,7 +2,7 @@
 # make test       an environment, and the fast tests
 # make test-all   the same, and the slow tests, too
 # make lint       the same, and the style
-# make walkthrough  the same, and Jupyter, with the notebook in a browser
+# make walkthrough  the same, and Jupyter, with the notebook in a browser; LANGUAGE=en is the one in English
 # make bench      the same, and the engines beside d2lzh, NumPy and PyTorch: 10 minutes; leave the machine alone meanwhile
 # make windows    the same, and the package under Wine, with MXNet's wheel for Windows
 # make elsewhere  the same, and PyTorch and ONNX Runtime in an environment of their own, for the tests of the export
@@ -47,7 +47,7 @@ lint: environment
 	$(VENV)/bin/python -m ruff check . $(ARGS)
 
 walkthrough: environment
-	$(VENV)/bin/python -m notebook examples/walkthrough.ipynb $(ARGS)
+	$(VENV)/bin/python -m notebook examples/walkthrough$(if $(filter en,$(LANGUAGE)),,.zh-CN).ipynb $(ARGS)
 
 bench: environment
 	@$(MAKE) --silent --no-print-directory $(PEERS)/installed PYTHON='$(PYTHON)'

@@ -13,7 +13,7 @@ ARCHIVE = 'jaychou_lyrics.txt.zip'
 
 
 def load_data_jay_lyrics(path=None, num_chars=10000):
-    """读取语料，给每个字符编上索引（6.3 节）。
+    """读取语料，给每个不同的字符编上索引（6.3 节）。
 
     Read a corpus and number its characters (section 6.3).
 

@@ -201,7 +201,8 @@ def test_make_installs_once_for_each_place(machine):
     assert machine.make('test', python) == ('', [INSTALL_TESTS, f'{PYTEST} -m not slow'])
     assert machine.make('test-all', python) == ('', [PYTEST])
     assert machine.make('walkthrough', python) == (
-        '', [PIP + 'examples/requirements.txt', '-m notebook examples/walkthrough.ipynb'])
+        '', [PIP + 'examples/requirements.txt', '-m notebook examples/walkthrough.zh-CN.ipynb'])
+    assert machine.make('walkthrough', 'LANGUAGE=en', python) == ('', ['-m notebook examples/walkthrough.ipynb'])
     machine.folder = machine.folder.rename(machine.home / 'renamed')
     for what_is_gone in [None, 'bin/python', 'installed']:
         if what_is_gone:

@@ -8,7 +8,7 @@ from .. import _checks
 
 
 def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
-    """做一个随机取下一个字符的 `pick` 函数，交给 `predict_rnn`。
+    """返回一个随机取下一个字符的 `pick` 函数，交给 `predict_rnn`。
 
     Make a `pick` function for `predict_rnn`, from scores (1, q) to an index (1,), that draws at random, for instance
     `d2l.predict_rnn('分开', 50, rnn, params, ..., pick=sampler(temperature=0.8, top_k=20, seed=1))`.
