@@ -23,8 +23,7 @@ def find(name):
 
 
 def fill(name, value):
-    script('const e = document.getElementById(arguments[0]); e.value = arguments[1]; e.dispatchEvent(new Event("input"))',
-           name, value)
+    script('arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event("input"))', find(name), value)
 
 
 def song():

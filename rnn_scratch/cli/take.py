@@ -11,8 +11,8 @@ def add_export(commands):
     parser = flags.add_command(
         commands, export, 'write a model as a file for PyTorch, for ONNX Runtime, or for a browser',
         epilog='docs/leaving-mxnet.md shows how such a file is loaded there and writes a song.')
-    parser.add_argument('model', nargs='*', type=Path, metavar='MODEL', help='the .safetensors file (default: the newest '
-                        'one under runs/); a page takes several')
+    parser.add_argument('model', nargs='*', type=Path, metavar='MODEL',
+                        help='the .safetensors file (default: the newest one under runs/); a page takes several')
     parser.add_argument('--to', choices=['pytorch', 'onnx', 'html'], required=True, help='what the file is for')
     parser.add_argument('--out', type=flags.path, required=True, metavar='FILE', help='where it goes: a new file, '
                         'whose name ends in .safetensors for PyTorch, in .onnx for ONNX, in .html for a page')
