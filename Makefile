@@ -6,6 +6,7 @@
 # make bench      the same, and the engines beside d2lzh, NumPy and PyTorch: 10 minutes; leave the machine alone meanwhile
 # make windows    the same, and the package under Wine, with MXNet's wheel for Windows
 # make elsewhere  the same, and PyTorch and ONNX Runtime in an environment of their own, for the tests of the export
+# make browser    the same, and Chromium with Selenium, for the test of the page that a model goes into
 #
 # PYTHON=python3.10 chooses the interpreter; ARGS=50 is handed on to the program that runs (here: 50 epochs).
 # The environment and the trained models stay in this folder; docs/faq.md says what goes elsewhere.
@@ -21,14 +22,15 @@ VERSION := $(shell '$(PYTHON)' -c '$(MINOR)' 2>/dev/null)
 VENV := .venv-$(VERSION)
 PEERS := .venv-peers-$(VERSION)
 ELSEWHERE := .venv-elsewhere-$(VERSION)
+BROWSER := .venv-browser
 # As many tests at a time as there are cores, four at most: each takes up to half a gigabyte.
 PYTEST = $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 ARGS =
 
-.PHONY: help train test test-all lint walkthrough bench elsewhere windows environment able
+.PHONY: help train test test-all lint walkthrough bench elsewhere browser windows environment able
 
 # The list of packages that a target needs beside requirements.txt: tests/requirements.txt or examples/requirements.txt.
-test test-all lint bench elsewhere windows: MORE = -tests
+test test-all lint bench elsewhere browser windows: MORE = -tests
 walkthrough: MORE = -examples
 
 help:
@@ -59,6 +61,17 @@ bench: environment
 elsewhere: environment
 	@test -x $(ELSEWHERE)/bin/python || rm -rf $(ELSEWHERE)
 	@$(MAKE) --silent --no-print-directory $(ELSEWHERE)/installed PYTHON='$(PYTHON)'
+
+# Chromium is a program of the system: root installs it here, and others are told how. `make test-all` has the test, too.
+browser: environment
+	@test -x /usr/bin/chromium -a -x /usr/bin/chromedriver || { test "$$(id -u)" = 0 && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+		chromium chromium-driver fonts-noto-cjk >/dev/null; } || { \
+		echo 'The test of the page needs Chromium: as root, apt-get install chromium chromium-driver fonts-noto-cjk.'; \
+		exit 1; }
+	@test -x $(BROWSER)/bin/python || rm -rf $(BROWSER)
+	@$(MAKE) --silent --no-print-directory $(BROWSER)/installed PYTHON='$(PYTHON)'
+	$(VENV)/bin/python -m pytest tests/test_page.py $(ARGS)
 
 windows: environment
 	$(VENV)/bin/python tools/windows.py $(ARGS)
@@ -104,6 +117,12 @@ $(ELSEWHERE)/installed: tests/requirements-elsewhere.txt
 	@echo "Installing into $(ELSEWHERE)"
 	@$(VENV)/bin/python -m venv --without-pip $(ELSEWHERE)
 	@$(VENV)/bin/python -m pip --python $(ELSEWHERE)/bin/python install --quiet --requirement $<
+	@touch $@
+
+$(BROWSER)/installed: tests/requirements-browser.txt
+	@echo "Installing into $(BROWSER)"
+	@$(VENV)/bin/python -m venv --without-pip $(BROWSER)
+	@$(VENV)/bin/python -m pip --python $(BROWSER)/bin/python install --quiet --requirement $<
 	@touch $@
 
 # Whether all this can work here, before anything starts: a Python, a folder to write to, what MXNet needs of the system.

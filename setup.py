@@ -32,6 +32,7 @@ setup(
     long_description_content_type='text/markdown',
     license='MIT',
     packages=['rnn_scratch', 'rnn_scratch.beyond', 'rnn_scratch.cli'],
+    package_data={'rnn_scratch.beyond': ['page.html']},
     # Makes an editable installation a folder on Python's path, which wins against a clone that happens to lie in the
     # working directory under the package's name.
     package_dir={'': '.'},

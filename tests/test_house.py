@@ -18,7 +18,7 @@ from mxnet import gluon
 CHAPTER = ['_roles', '_platform', '_doctor', '_checks', '_files', 'data', 'onehot', 'params', 'model', 'predict',
            'clipping', 'perplexity', 'training']
 BEYOND = ['files', 'fused', 'cells', 'sampling', 'evaluation', 'checkpoint', 'settings', 'corpus', 'stop', 'folders',
-          'run', 'pictures', 'export', 'download', 'member', 'parallel', 'launch']
+          'run', 'pictures', 'export', 'page', 'download', 'member', 'parallel', 'launch']
 CLI = ['flags', 'shell', 'train', 'write', 'look', 'take']
 PACKAGE = ROOT / 'rnn_scratch'
 FILES = [*(f'{name}.py' for name in CHAPTER), *(f'beyond/{name}.py' for name in BEYOND),
@@ -77,7 +77,7 @@ def test_files_are_short():
     """One subject a file."""
     lengths = {path.relative_to(PACKAGE).as_posix(): len(path.read_text('utf-8').splitlines())
                for path in PACKAGE.rglob('*.py')}
-    assert max(lengths.values()) <= 440 and lengths['_checks.py'] <= 220 and sum(lengths.values()) <= 5000, lengths
+    assert max(lengths.values()) <= 440 and lengths['_checks.py'] <= 220 and sum(lengths.values()) <= 5080, lengths
 
 
 def test_the_checks_know_no_other_room():

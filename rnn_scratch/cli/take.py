@@ -1,5 +1,7 @@
 """python -m rnn_scratch export · download · doctor: what goes out of here, what comes in, and what a machine lacks."""
+import copy
 import sys
+from pathlib import Path
 
 from . import flags
 from .write import load
@@ -7,12 +9,13 @@ from .write import load
 
 def add_export(commands):
     parser = flags.add_command(
-        commands, export, 'write a model as a file for PyTorch or for ONNX Runtime',
+        commands, export, 'write a model as a file for PyTorch, for ONNX Runtime, or for a browser',
         epilog='docs/leaving-mxnet.md shows how such a file is loaded there and writes a song.')
-    flags.add_model(parser)
-    parser.add_argument('--to', choices=['pytorch', 'onnx'], required=True, help='what the file is for')
+    parser.add_argument('model', nargs='*', type=Path, metavar='MODEL',
+                        help='the .safetensors file (default: the newest one under runs/); a page takes several')
+    parser.add_argument('--to', choices=['pytorch', 'onnx', 'html'], required=True, help='what the file is for')
     parser.add_argument('--out', type=flags.path, required=True, metavar='FILE', help='where it goes: a new file, '
-                        'whose name ends in .safetensors for PyTorch, in .onnx for ONNX')
+                        'whose name ends in .safetensors for PyTorch, in .onnx for ONNX, in .html for a page')
 
 
 def add_download(commands):
@@ -30,7 +33,19 @@ def add_doctor(commands):
 
 def export(args):
     from ..beyond.export import layer_for, to_onnx, to_pytorch
-    checkpoint = load(args)
+    from ..beyond.page import to_html
+    checkpoints = []
+    for model in args.model or [None]:
+        one = copy.copy(args)
+        one.model = model
+        checkpoints.append(load(one))
+    if args.to == 'html':
+        to_html(checkpoints, args.out, [model.stem for model in args.model] or None)
+        print(f'saved to {args.out}: open it in any browser')
+        return
+    if len(checkpoints) > 1:
+        raise ValueError(f'A file for {args.to} has one model, and {len(checkpoints)} were given: name one.')
+    checkpoint, = checkpoints
     if args.to == 'onnx':
         to_onnx(checkpoint, args.out)
         print(f'saved to {args.out}')
