@@ -5,6 +5,7 @@ import time
 
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 page, folder = sys.argv[1:]
@@ -45,8 +46,13 @@ try:
         p = script('return steps.map(s => Array.from(softmax(s.Y)))')
         fill('line', line)
         shown = find('perplexity').text
+        marked = script('return Array.from(document.querySelectorAll("#losses b"), b => b.textContent).join("")')
+        assert marked == line.replace(' ', '\u2423') and script('return document.scripts.length') == 2
         find('text').find_elements(By.TAG_NAME, 'button')[0].click()
         assert script('return current') == 0
+        find('text').find_elements(By.TAG_NAME, 'button')[1].send_keys(Keys.ENTER)
+        assert script('return current') == 1
+        about = find('about').text
         find('states').find_element(By.TAG_NAME, 'canvas').click()
         unit = script('return unit')
         assert unit >= 0 and find('unit').get_attribute('value') == str(unit)
@@ -56,8 +62,13 @@ try:
         for _ in range(2):
             find('again').click()
             for _ in range(6):
-                find('step').click()
+                find('step').send_keys(Keys.SPACE)
+            assert script('return document.querySelectorAll(".equation.now").length') == 1
             songs.append(song())
+        fill('length', 5000)
+        find('run').click()
+        find('stop').click()
+        assert script('return timer === null && steps.length < 5000')
         fill('temperature', 0)
         title = browser.find_element(By.TAG_NAME, 'h1').text
         find('language').click()
@@ -67,8 +78,9 @@ try:
             for (let t = 0; t < 300; t++) { state = CELLS[model.cell](i, state, model.params);
                                             i = greedy(scores(model, state)); }
             return 300000 / (performance.now() - begin)''')
-        answers.append({'text': text, 'p': p, 'shown': shown, 'songs': songs, 'titles': [title, chinese],
-                        'losses': script('return evaluate(model, arguments[0])', line), 'speed': speed})
+        answers.append({'about': about, 'text': text, 'p': p, 'shown': shown, 'songs': songs,
+                        'titles': [title, chinese], 'speed': speed,
+                        'losses': script('return evaluate(model, arguments[0])', line)})
     for scheme in ['light', 'dark']:
         browser.execute_cdp_cmd('Emulation.setEmulatedMedia',
                                 {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]})

@@ -1,5 +1,5 @@
 """python -m rnn_scratch export · download · doctor: what goes out of here, what comes in, and what a machine lacks."""
-import copy
+import argparse
 import sys
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from .write import load
 def add_export(commands):
     parser = flags.add_command(
         commands, export, 'write a model as a file for PyTorch, for ONNX Runtime, or for a browser',
-        epilog='docs/leaving-mxnet.md shows how such a file is loaded there and writes a song.')
+        epilog='docs/leaving-mxnet.md shows how such a file is loaded there. A page needs only a browser.')
     parser.add_argument('model', nargs='*', type=Path, metavar='MODEL',
                         help='the .safetensors file (default: the newest one under runs/); a page takes several')
     parser.add_argument('--to', choices=['pytorch', 'onnx', 'html'], required=True, help='what the file is for')
@@ -34,11 +34,7 @@ def add_doctor(commands):
 def export(args):
     from ..beyond.export import layer_for, to_onnx, to_pytorch
     from ..beyond.page import to_html
-    checkpoints = []
-    for model in args.model or [None]:
-        one = copy.copy(args)
-        one.model = model
-        checkpoints.append(load(one))
+    checkpoints = [load(argparse.Namespace(model=model)) for model in args.model or [None]]
     if args.to == 'html':
         to_html(checkpoints, args.out, [model.stem for model in args.model] or None)
         print(f'saved to {args.out}: open it in any browser')
