@@ -3,7 +3,7 @@
     to_pytorch(checkpoint, 'songs-pytorch.safetensors')     # for nn.RNN or nn.LSTM, and nn.Linear
     to_onnx(checkpoint, 'songs.onnx')                       # for ONNX Runtime, and whatever else reads ONNX
 
-docs/leaving-mxnet.md shows how each file is loaded there and writes a song.
+docs/leaving-mxnet.md shows how each file is loaded there and writes a song; page.py puts a model into a browser.
 """
 import importlib.util
 import json
