@@ -77,6 +77,7 @@ def test_files_are_short():
     """One subject a file."""
     lengths = {path.relative_to(PACKAGE).as_posix(): len(path.read_text('utf-8').splitlines())
                for path in PACKAGE.rglob('*.py')}
+    # The house has 5,000 lines; page.py, with its command, came after it.
     assert max(lengths.values()) <= 440 and lengths['_checks.py'] <= 220 and sum(lengths.values()) <= 5080, lengths
 
 
