@@ -6,6 +6,7 @@ page.html is the template: its script computes a step as `model.py` does. Here t
 """
 import base64
 import json
+import math
 from dataclasses import fields
 from pathlib import Path
 
@@ -26,9 +27,9 @@ def to_html(checkpoints, path, names=None):
     With a temperature it draws with a generator of its own: the same seed gives the same song there, but not the song
     that Python writes. `names` are shown in the page's menu, one for each model (default: model 1, model 2 …).
 
-    ValueError: no model, as many names are not given, the cell is one of your own, all parameters together have more
-    than 20,000,000 bytes, the path does not end in .html, or a number is not finite. FileExistsError: there is a
-    file of that name. OSError: it cannot be written.
+    ValueError: no model, not a name for each, the cell is one of your own, all parameters together have more than
+    20,000,000 bytes, the path does not end in .html, or a number is not finite. FileExistsError: there is a file of
+    that name. OSError: it cannot be written.
     """
     path = new_path(path, '.html')
     if not checkpoints:
@@ -58,5 +59,5 @@ def to_html(checkpoints, path, names=None):
 def public(settings):
     """Of the settings of a run its numbers, and how it sampled: no path, no name of a user."""
     known = {setting.name: settings.get(setting.name) for setting in fields(Settings)}
-    return {name: value for name, value in known.items() if isinstance(value, (int, float)) or
-            name == 'sampling' and value in SAMPLINGS}
+    return {name: value for name, value in known.items() if isinstance(value, (int, float)) and math.isfinite(value)
+            or name == 'sampling' and value in SAMPLINGS}

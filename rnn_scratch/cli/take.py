@@ -34,9 +34,13 @@ def add_doctor(commands):
 def export(args):
     from ..beyond.export import layer_for, to_onnx, to_pytorch
     from ..beyond.page import to_html
-    checkpoints = [load(argparse.Namespace(model=model)) for model in args.model or [None]]
+    named = [argparse.Namespace(model=model) for model in args.model or [None]]
+    checkpoints = [load(each) for each in named]        # it names the newest model where none is given
     if args.to == 'html':
-        to_html(checkpoints, args.out, [model.stem for model in args.model] or None)
+        names = [each.model.stem for each in named]
+        if len(set(names)) < len(names):
+            names = [f'{each.model.parent.name}/{each.model.stem}' for each in named]
+        to_html(checkpoints, args.out, names)
         print(f'saved to {args.out}: open it in any browser')
         return
     if len(checkpoints) > 1:
