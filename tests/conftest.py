@@ -14,6 +14,7 @@ from rnn_scratch.__main__ import main
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+collect_ignore = ['browser.py']     # a program for the environment that has Selenium: see test_page.py
 unix = pytest.mark.skipif(os.name == 'nt', reason='Windows has no such links, pipes, names, limits or signals')
 
 
