@@ -30,46 +30,47 @@ def make_model(cell, vocabulary=VOCABULARY):
     params = CELLS[cell].get_params(V, H, V, mx.cpu())
     for symbol, param in zip(CELLS[cell].symbols, params):
         param[:] = nd.random.normal(scale=1 if symbol[1:3] == '_x' or symbol == 'W_hq' else 0.25, shape=param.shape)
-    settings = {'seed': 3, 'lr': 100.0, 'corpus': '/home/somebody/text', 'sampling': '/home/somebody', 'mine': 5}
+    settings = {'seed': 3, 'lr': 100.0, 'corpus': '/home/somebody/text', 'sampling': '/home/somebody', 'mine': 5,
+                'num_steps': 10 ** 400, 'theta': None, 'engine': ['/home/somebody']}
     return Checkpoint(params, [99, 9.5, math.inf], vocabulary, H, cell, settings=settings)
 
 
 def test_the_file_holds_the_models_and_nothing_private(tmp_path):
-    page.to_html([make_model('gru')], tmp_path / 'a.html', ['</script><script>alert(1)</script>'])
+    page.to_html([('</script><script>alert(1)</script>', make_model('gru'))], tmp_path / 'a.html')
     text = (tmp_path / 'a.html').read_text('utf-8')
     assert text.count('</script>') == 2 and 'somebody' not in text and 'innerHTML' not in text
     assert not re.search(r'(src|href)=|https?:', text)
     model, = json.loads(re.search(r'id="models">(.*?)</script>', text, re.DOTALL).group(1))
     assert (model['name'], model['idx_to_char']) == ('</script><script>alert(1)</script>', VOCABULARY)
-    assert model['settings'] == {'seed': 3, 'lr': 100.0} and model['perplexities'] == ['99', '9.5', 'inf']
+    assert model['settings'] == {'seed': 3, 'lr': 100.0, 'theta': None}
+    assert model['perplexities'] == ['99', '9.5', 'inf']
 
 
 def test_refusals(tmp_path, monkeypatch):
     model, path = make_model('rnn'), tmp_path / 'a.html'
-    with pytest.raises(ValueError, match='at least one'):
-        page.to_html([], path)
+    for wrong in [[], model, [model], [('songs', 'songs.safetensors')]]:
+        with pytest.raises((TypeError, ValueError), match='a list of pairs .*, at least one'):
+            page.to_html(wrong, path)
     with pytest.raises(ValueError, match=r'\.html'):
-        page.to_html([model], tmp_path / 'a.htm')
-    with pytest.raises(ValueError, match='There are 2 models and 1 names: give a name for each model'):
-        page.to_html([model, model], path, ['one'])
+        page.to_html([('songs', model)], tmp_path / 'a.htm')
     own = dataclasses.replace(model, cell='mine')
     with pytest.raises(ValueError, match="'mine'"):
-        page.to_html([own], path)
+        page.to_html([('songs', own)], path)
     monkeypatch.setattr(page, 'LARGEST', 100)
     with pytest.raises(ValueError, match='fewer'):
-        page.to_html([model], path)
+        page.to_html([('songs', model)], path)
     assert not path.exists()
     path.write_text('mine')
     with pytest.raises(FileExistsError, match='already'):
-        page.to_html([model], path)
+        page.to_html([('songs', model)], path)
     assert path.read_text() == 'mine'
 
 
 def test_the_command(program, tmp_path):
     for name, cell in [('one', 'rnn'), ('other', 'lstm')]:
-        save_checkpoint(tmp_path / f'{name}.safetensors', dataclasses.replace(make_model(cell), perplexities=[9.5]))
+        save_checkpoint(tmp_path / f'{name}.safetensors', dataclasses.replace(make_model(cell), perplexities=[9.5], settings={}))
     result = program('export', 'one.safetensors', 'other.safetensors', '--to', 'html', '--out', 'songs.html')
-    assert result.returncode == 0 and result.stdout == 'saved to songs.html: open it in any browser\n', result.stderr
+    assert result.returncode == 0 and result.stdout == 'saved to songs.html: open it in a browser\n', result.stderr
     assert [model['name'] for model in in_page(tmp_path / 'songs.html')] == ['one', 'other']
     result = program('export', 'one.safetensors', 'other.safetensors', '--to', 'onnx', '--out', 'songs.onnx')
     assert result.returncode == 1 and 'A file for onnx has one model, and 2 were given: name one.' in result.stderr
@@ -113,7 +114,7 @@ def test_in_a_browser_it_computes_what_the_package_computes(tmp_path, what):
         models = [make_model(cell) for cell in CELLS] + [make_model('rnn', sorted(set('the quick brown fox')))]
         asked = [('分开', 30, '分开 不夜雨?月 <a')] * len(CELLS) + [('the ', 30, 'the brown Fox')]
         path = tmp_path / 'a.html'
-        page.to_html(models, path)
+        page.to_html([(model.cell, model) for model in models], path)
     else:
         models, path = [*shipped()], ROOT / 'docs/songs.html'
         asked = [('分开', 50, '分开的 夜里#')] * len(models)

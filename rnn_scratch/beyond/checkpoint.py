@@ -145,6 +145,13 @@ def is_random_state(value):
         return False
 
 
+def check_named(checkpoints):
+    """Refuse what is no list of (name, Checkpoint)."""
+    _checks.must_be(LISTS, 'a list of pairs (name, Checkpoint), at least one', lambda runs: runs and all(
+        isinstance(run, LISTS) and list(map(type, run)) == [str, Checkpoint] for run in runs),
+        "load a file with load_checkpoint, and write [('songs', checkpoint)]", checkpoints=checkpoints)
+
+
 def save_checkpoint(path, checkpoint):
     """把模型存成文件：要么完整，要么不动原来的文件。
 

@@ -84,12 +84,6 @@ def printable(song):
     return ''.join(repr(char)[1:-1] if char in obeyed else char for char in song)
 
 
-def default_prefix(idx_to_char):
-    """The chapter's where the vocabulary has its characters; else the first letter of the vocabulary."""
-    is_known = set(PREFIXES[0]) <= set(idx_to_char)
-    return PREFIXES[0] if is_known else next(filter(str.isalpha, idx_to_char), idx_to_char[0])
-
-
 def read_note(folder):
     """Where the text of the models in this folder is, None where no note says it; ValueError if the file is no note."""
     path = Path(folder, NOTE)

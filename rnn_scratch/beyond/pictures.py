@@ -18,7 +18,7 @@ from mxnet import nd
 
 from .. import _checks
 from ..onehot import to_onehot
-from .checkpoint import Checkpoint, is_perplexity
+from .checkpoint import Checkpoint, check_named, is_perplexity
 from .files import free_name, new_file, write_whole  # noqa: F401 (free_name is for those who draw)
 
 GREY = '0.45'
@@ -45,9 +45,7 @@ def plot_training(checkpoints, path):
     names: the runs are numbered instead.
     """
     path = new_picture(path)
-    _checks.must_be((list, tuple), 'a list of pairs (name, Checkpoint), at least one', lambda runs: runs and all(
-        isinstance(run, (list, tuple)) and list(map(type, run)) == [str, Checkpoint] for run in runs),
-        "load a file with load_checkpoint, and write [('songs', checkpoint)]", checkpoints=checkpoints)
+    check_named(checkpoints)
     save(training_figure(checkpoints), path)
 
 

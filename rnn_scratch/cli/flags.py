@@ -73,6 +73,16 @@ def path(text):
     return Path(text)
 
 
+def names_of(paths):
+    """What models are called in a picture or a page: by their files or, where these have equal names, folders, too."""
+    names = [path.stem for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    # Random of one folder beside random of another. What they share of their paths may tell who draws this.
+    shared = os.path.commonpath([path.absolute().parent for path in paths])
+    return [os.path.relpath(path.with_suffix(''), shared) for path in paths]
+
+
 def add_model(parser):
     parser.add_argument('model', nargs='?', type=Path, metavar='MODEL',
                         help='the .safetensors file (default: the newest one under runs/)')

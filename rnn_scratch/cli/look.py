@@ -1,6 +1,5 @@
 """python -m rnn_scratch trace · plot · show: how a prediction goes, pictures, what is in a file."""
 import argparse
-import os
 from pathlib import Path
 
 import rnn_scratch as d2l
@@ -84,12 +83,8 @@ def plot(args):
         text = checkpoint.predict(beginning(checkpoint), pictures.NUM_CHARS) if args.text is None else args.text
         pictures.plot_hidden_units(checkpoint, output, text, args.units or 40)
     else:
-        names = [path.stem for path in paths]
-        if len(set(names)) < len(names):        # random of one folder beside random of another
-            shared = os.path.commonpath([path.absolute().parent for path in paths])     # it may tell who draws this
-            names = [os.path.relpath(path.with_suffix(''), shared) for path in paths]
         output = args.output or pictures.free_name(Path('training.png'))
-        pictures.plot_training([(name, load_checkpoint(path)) for name, path in zip(names, paths)], output)
+        pictures.plot_training([*zip(flags.names_of(paths), map(load_checkpoint, paths))], output)
     print(f'picture in {output}')
 
 
@@ -98,7 +93,8 @@ def show(args):
     def printable(value):
         return value if isinstance(value, str) and value.isprintable() and len(value) <= 200 else _checks.show(value)
 
-    checkpoint = load(args)
+    from ..beyond.folders import newest_run
+    checkpoint = load(args.model or newest_run()[-1])
     sizes = ', '.join(f'{symbol} {param.shape}' for symbol, param in zip(checkpoint.symbols, checkpoint.params))
     rows = [('cell', f'{checkpoint.cell}, {checkpoint.num_hiddens} hidden units'),
             ('arrays', f'{sizes}: {sum(param.size for param in checkpoint.params):,} numbers'),

@@ -1,5 +1,4 @@
 """python -m rnn_scratch export · download · doctor: what goes out of here, what comes in, and what a machine lacks."""
-import argparse
 import sys
 from pathlib import Path
 
@@ -33,26 +32,22 @@ def add_doctor(commands):
 
 def export(args):
     from ..beyond.export import layer_for, to_onnx, to_pytorch
+    from ..beyond.folders import newest_run
     from ..beyond.page import to_html
-    named = [argparse.Namespace(model=model) for model in args.model or [None]]
-    checkpoints = [load(each) for each in named]        # it names the newest model where none is given
+    paths = args.model or newest_run()[-1:]
+    if args.to != 'html' and len(paths) > 1:
+        raise ValueError(f'A file for {args.to} has one model, and {len(paths)} were given: name one.')
+    checkpoints = [load(path) for path in paths]
     if args.to == 'html':
-        names = [each.model.stem for each in named]
-        if len(set(names)) < len(names):
-            names = [f'{each.model.parent.name}/{each.model.stem}' for each in named]
-        to_html(checkpoints, args.out, names)
-        print(f'saved to {args.out}: open it in any browser')
-        return
-    if len(checkpoints) > 1:
-        raise ValueError(f'A file for {args.to} has one model, and {len(checkpoints)} were given: name one.')
-    checkpoint, = checkpoints
-    if args.to == 'onnx':
-        to_onnx(checkpoint, args.out)
+        to_html([*zip(flags.names_of(paths), checkpoints)], args.out)
+        print(f'saved to {args.out}: open it in a browser')
+    elif args.to == 'onnx':
+        to_onnx(checkpoints[0], args.out)
         print(f'saved to {args.out}')
     else:
-        to_pytorch(checkpoint, args.out)
-        print(f'saved to {args.out}: weights for rnn = {layer_for(checkpoint)} and linear = '
-              f'nn.Linear({checkpoint.num_hiddens}, {len(checkpoint.idx_to_char)})')
+        to_pytorch(checkpoints[0], args.out)
+        print(f'saved to {args.out}: weights for rnn = {layer_for(checkpoints[0])} and linear = '
+              f'nn.Linear({checkpoints[0].num_hiddens}, {len(checkpoints[0].idx_to_char)})')
 
 
 def download(args):

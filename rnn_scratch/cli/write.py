@@ -43,9 +43,11 @@ def add_write(commands):
 def write(args):
     """Print a song, or one after the other for the prefixes that are typed."""
     from ..beyond.corpus import trained_text
+    from ..beyond.folders import newest_run
     if args.corpus and not args.copied:
         raise ValueError(f'--corpus {args.corpus} is for the comparison with the text: give --copied, too.')
-    checkpoint = load(args)
+    args.model = args.model or newest_run()[-1]
+    checkpoint = load(args.model)
     corpus = trained_text(args.model, checkpoint, args.corpus) if args.copied else None
     if args.num_chars > LONGEST_SONG and (args.copied or len(args.temperature) > 1):
         raise ValueError(f'--num-chars {args.num_chars} is too many for songs that are kept until they are whole, as '
@@ -65,22 +67,21 @@ def write(args):
 
 
 def beginning(checkpoint):
-    """Where no prefix is given: the chapter's or, where the model does not know it, one that it knows."""
-    from ..beyond.corpus import PREFIXES, default_prefix
-    prefix = default_prefix(checkpoint.idx_to_char)
-    if prefix != PREFIXES[0]:
-        note(f'(the model does not know {PREFIXES[0]}: the song begins with {prefix!r}; --prefix takes another '
-             'beginning)')
+    """Where no prefix is given: the chapter's or, where the model does not know it, the first letter that it knows."""
+    from ..beyond.corpus import PREFIXES
+    known = checkpoint.idx_to_char
+    if set(PREFIXES[0]) <= set(known):
+        return PREFIXES[0]
+    prefix = next(filter(str.isalpha, known), known[0])
+    note(f'(the model does not know {PREFIXES[0]}: the song begins with {prefix!r}; --prefix takes another beginning)')
     return prefix
 
 
-def load(args):
-    """The model that is named, or else the newest one under runs/."""
+def load(path):
+    """The model in a file, with a word on it."""
     from ..beyond.checkpoint import load_checkpoint
-    from ..beyond.folders import newest_run
-    args.model = args.model or newest_run()[-1]
-    checkpoint = load_checkpoint(args.model)      # on the CPU: one character at a time, a GPU has nothing to do
-    note(f'{args.model}: {checkpoint}')
+    checkpoint = load_checkpoint(path)      # on the CPU: one character at a time, a GPU has nothing to do
+    note(f'{path}: {checkpoint}')
     return checkpoint
 
 
