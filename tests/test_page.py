@@ -68,7 +68,8 @@ def test_refusals(tmp_path, monkeypatch):
 
 def test_the_command(program, tmp_path):
     for name, cell in [('one', 'rnn'), ('other', 'lstm')]:
-        save_checkpoint(tmp_path / f'{name}.safetensors', dataclasses.replace(make_model(cell), perplexities=[9.5], settings={}))
+        model = dataclasses.replace(make_model(cell), perplexities=[9.5], settings={})
+        save_checkpoint(tmp_path / f'{name}.safetensors', model)
     result = program('export', 'one.safetensors', 'other.safetensors', '--to', 'html', '--out', 'songs.html')
     assert result.returncode == 0 and result.stdout == 'saved to songs.html: open it in a browser\n', result.stderr
     assert [model['name'] for model in in_page(tmp_path / 'songs.html')] == ['one', 'other']
