@@ -18,8 +18,8 @@ from exercise_2_no_clipping import (
 )
 
 
-def train(lr, clipping_theta, num_epochs):
-    params = new_params()
+def train(lr, clipping_theta, num_epochs, seed=0):
+    params = new_params(seed)
     return [fused.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, True,
                               num_steps, lr, clipping_theta, batch_size) for _ in range(num_epochs)]
 
