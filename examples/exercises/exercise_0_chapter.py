@@ -267,7 +267,8 @@ def check_clipping(grad_clipping):
         for param, grad in zip(params, [[3, 4], [[12]]]):
             param.attach_grad()
             param.grad[:] = nd.array(grad)
-        outcomes = [attempt(grad_clipping, part, theta, ctx) for part in ([[p] for p in params] if by_itself else [params])]
+        parts = [[param] for param in params] if by_itself else [params]
+        outcomes = [attempt(grad_clipping, part, theta, ctx) for part in parts]
         return next((o for o in outcomes if isinstance(o, Exception)), end_to_end([p.grad for p in params]))
 
     as_it_was = np.array([3, 4, 12])

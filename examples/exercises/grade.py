@@ -57,8 +57,8 @@ def examine(path, exercise):
     except NotImplementedError as todo:
         found['failed'] = f'还没写 Still to write: {str(todo)[:200]}'
     except BaseException as error:      # also sys.exit() and Ctrl-C, as a file may raise them
-        line = next((f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == str(path)), None)
-        line = getattr(error, 'lineno', None) or line
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = getattr(error, 'lineno', None) or (lines or [None])[-1]
         found['failed'] = (f'出错了 It failed{f", line {line}" if line else ""}: {type(error).__name__}: '
                            f'{(str(error).splitlines() or [""])[-1][:300]}')
     return found
@@ -164,8 +164,8 @@ def table(folder, seconds):
         except OSError as error:
             exercise, mark, words, mistakes, prediction = '?', '✗', f'读不了 It cannot be read: {error}', [], ''
         name = str(path.relative_to(folder))
-        print(f'{shown(name, 34)} {shown(exercise[9:] or exercise, 20)} {shown(mark, 12)} {shown(prediction or "–", 16)} '
-              f'{shown(words, 110).rstrip()} ({time.time() - start:.0f} s)', flush=True)
+        print(f'{shown(name, 34)} {shown(exercise[9:] or exercise, 20)} {shown(mark, 12)} '
+              f'{shown(prediction or "–", 16)} {shown(words, 110).rstrip()} ({time.time() - start:.0f} s)', flush=True)
         counts.update(set(mistakes))
         sound += mark == '✓'
     print(f'{len(paths)} 份，{sound} 份全对。 {len(paths)} files, {sound} all right.')
