@@ -107,7 +107,7 @@ def check(one_by_one, all_at_once):
     # Only here can one see it: where the graphs are kept, detach alone cuts the history.
     yield ('one_by_one, detach, retain_graph=True',
            gradients(one_by_one, mini_batches, state, params, True, True), values, {
-        'detach 没起作用：它返回新数组，要赋给 state。 Nothing was detached: it returns a new array; bind it.': history})
+        'detach 没起作用：要接住它的返回值。 Nothing was detached: it returns a new array; bind it.': history})
     yield ('one_by_one, 不分离 attached',
            gradients(one_by_one, mini_batches, state, params, False), values, others)
     yield ('one_by_one, 不分离 attached, retain_graph=True',

@@ -76,10 +76,11 @@ def check(relu_rnn, scaled):
     W = rng.normal(size=(h, h))
     radius = abs(np.linalg.eigvals(W)).max()
     for wanted in 0.9, 1.1:
+        real = wanted / np.linalg.eigvals(W).real.max() * W
         yield f'scaled(W, {wanted})', attempt(scaled, W, wanted), wanted / radius * W, {
             '那是最大的奇异值。 That is the largest singular value.': wanted / np.linalg.norm(W, 2) * W,
             '特征值是复数：要绝对值。 Eigenvalues are complex: take the absolute value.':
-                lambda yours, real=wanted / np.linalg.eigvals(W).real.max() * W:
+                lambda yours, real=real:
                     isinstance(yours, np.ndarray) and np.iscomplexobj(yours) or judge(yours, real)[0]}
 
 

@@ -155,7 +155,7 @@ def shown(text, cells):
 def table(folder, seconds):
     paths = sorted(path for path in folder.rglob('*.py') if path.is_file())
     counts, sound = collections.Counter(), 0
-    print(f'{shown("文件 file", 34)} {shown("练习 exercise", 20)} {shown("结果 result", 12)} {shown("预测 prediction", 16)} '
+    print(shown('文件 file', 34), shown('练习 exercise', 20), shown('结果 result', 12), shown('预测 prediction', 16),
           '说明 remark')
     for path in paths:
         start = time.time()

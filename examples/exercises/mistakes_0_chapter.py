@@ -43,6 +43,7 @@ MISTAKES = [
             'pick(Y).asscalar()', 'The prefix is not fed'),
     Mistake('axis', 'predict_rnn', 'pick(Y).asscalar()', 'Y.argmax(axis=0)[0].asscalar()', 'over the wrong axis'),
     Mistake('each', 'grad_clipping', 'norm = sum(nd.square(param.grad).sum() for param in params).sqrt().asscalar()\n'
+            "    _checks.finite('The norm of the gradient', norm)\n"
             '    if norm > theta:\n        for param in params:\n',
             'for param in params:\n        norm = nd.square(param.grad).sum().sqrt().asscalar()\n'
             '        if norm > theta:\n', 'Each array is clipped by itself'),
@@ -84,7 +85,7 @@ def chapter(mistake=None):
 
 
 def train(mistake=None, is_random_iter=True, num_epochs=40):
-    """Exercise 1's settings: the last perplexity, and a song; or how it failed."""
+    """The settings of exercise 1: the last perplexity, and a song; or how it failed."""
     corpus_indices, char_to_idx, idx_to_char, V = d2l.load_data_jay_lyrics(num_chars=2000)
     functions, ctx, h = chapter(mistake), mx.cpu(), 32
     random.seed(0)
