@@ -21,6 +21,7 @@ from checking import attempt, how_many, report  # before MXNet is imported
 
 # isort: split
 import contextlib
+import functools
 import io
 import math
 import random
@@ -183,6 +184,15 @@ def goes_on():
     return {'cell': cell, 'init_rnn_state': lambda *sizes: tuple(last) or d2l.init_rnn_state(*sizes)}
 
 
+@functools.lru_cache(maxsize=None)
+def epochs(is_random_iter):
+    """What d2lzh's epoch gives, and what it would with the mistakes: each a perplexity and parameters, end to end."""
+    return {'right': d2lzh_epoch(is_random_iter),
+            'state': d2lzh_epoch(is_random_iter, **goes_on() if is_random_iter else {'cell': zeros_always}),
+            'Y': d2lzh_epoch(is_random_iter, in_another_order), 'late': d2lzh_epoch(is_random_iter, theta=None),
+            'sgd': d2lzh_epoch(is_random_iter, lr=LR / n), 'losses': losses(is_random_iter)}
+
+
 def reached(train_epoch):
     """How much gradient the last mini-batch sends to the state that the one before gave it: 0 where it is detached."""
     bridge = nd.ones(1)
@@ -314,34 +324,31 @@ def check_perplexity(perplexity):
 
 def check_epoch(train_epoch):
     start = end_to_end(new_params())
-    for is_random_iter, name in [(False, '相邻采样 consecutive'), (True, '随机采样 random')]:
+    for is_random_iter, sampling in [(False, '相邻采样 consecutive'), (True, '随机采样 random')]:
         params = new_params()
         random.seed(0)
         yours = attempt(train_epoch, d2l.rnn, params, d2l.init_rnn_state, *SETTINGS, is_random_iter, T, LR, THETA, n)
-        l = losses(is_random_iter)
-        (right, right_params), (other, other_params) = d2lzh_epoch(is_random_iter), d2lzh_epoch(
-            is_random_iter, **goes_on() if is_random_iter else {'cell': zeros_always})
-        state = ('状态没有清零：小批量不相接。 The state goes on, but random mini-batches are not neighbours.'
-                 + costs('goes on') if is_random_iter else
-                 '状态每次都清零了，要传下去。 The state is reset each time; with consecutive sampling it goes on.')
-        order, order_params = d2lzh_epoch(is_random_iter, in_another_order)
-        transposed = ('标签要写 Y.T，不然和输出配错对。 '
-                      'Take Y.T for the labels: else they are compared with the wrong outputs.' + costs('Y'))
-        late, late_params = d2lzh_epoch(is_random_iter, theta=None)
-        unclipped = ('更新时还没有裁剪：先裁剪，再 sgd。 The update is not clipped: clip before sgd.' + costs('late'))
-        short, short_params = d2lzh_epoch(is_random_iter, lr=LR / n)
-        divided = ('sgd 最后要写 1：损失已经是平均。 The last argument of sgd is 1: the loss is a mean already.'
-                   + costs('sgd'))
-        yield f'train_epoch, {name}: 困惑度 perplexity', yours, right, {
-            state: other, transposed: order, unclipped: late, divided: short,
+        made = epochs(is_random_iter)
+        l = made['losses']
+        sentences = {
+            'state': '状态没有清零：小批量不相接。 The state goes on, but random mini-batches are not neighbours.'
+                     + costs('goes on') if is_random_iter else
+                     '状态每次都清零了。 The state is reset each time; with consecutive sampling it goes on.',
+            'Y': '标签要写 Y.T，不然和输出配错对。 Take Y.T for the labels: else they are compared with the wrong outputs.'
+                 + costs('Y'),
+            'late': '更新时还没有裁剪：先裁剪，再 sgd。 The update is not clipped: clip before sgd.' + costs('late'),
+            'sgd': 'sgd 最后要写 1：损失已经是平均。 The last argument of sgd is 1: the loss is a mean already.'
+                   + costs('sgd')}
+        yield f'train_epoch, {sampling}: 困惑度 perplexity', yours, made['right'][0], {
+            **{sentence: made[name][0] for name, sentence in sentences.items()},
             '各个小批量先取指数再平均；要先平均再取指数。 The mean of exps; take exp of the mean.'
             + costs('exps'): np.exp(l.mean(axis=1)).mean(),
             '每个字先取指数再平均。 The mean of the exps of all characters.': np.exp(l).mean(),
             'l 是平均：乘 y.size 才是和。 l is a mean: times y.size it is the sum.': math.exp(l.mean() / l.shape[1]),
             '这是最后一个小批量的。 That is the last mini-batch alone.': math.exp(l[-1].mean())}
         if not isinstance(yours, Exception):
-            yield f'train_epoch, {name}: 参数 parameters', end_to_end(params), right_params, {
-                state: other_params, transposed: order_params, unclipped: late_params, divided: short_params,
+            yield f'train_epoch, {sampling}: 参数 parameters', end_to_end(params), made['right'][1], {
+                **{sentence: made[name][1] for name, sentence in sentences.items()},
                 '参数没有变：要就地改。 They did not change: change them in place.': start}
     yield 'train_epoch: 传回前一个小批量的梯度 gradient for the mini-batch before', reached(train_epoch), 0, {
         '没有分离：detach 返回新数组，要赋给 state。 Not detached: detach returns a new array; bind it.'
