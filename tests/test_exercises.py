@@ -359,7 +359,7 @@ def test_each_mistake_in_the_chapter_has_its_own_sentence(mistake, capsys):
     ('perplexity', lambda l_sum, n: math.exp(l_sum) / n, 'the mean comes first.'),
     ('perplexity', lambda l_sum, n: l_sum / n, 'exp is missing.'),
     ('train_epoch', ('l_sum += l.asscalar() * y.size', 'l_sum += l.asscalar()'), 'l is a mean: times y.size'),
-    ('train_epoch', ('state = tuple(s.detach() for s in state)', 'state = init_rnn_state(batch_size, num_hiddens, ctx)'),
+    ('train_epoch', ('tuple(s.detach() for s in state)', 'init_rnn_state(batch_size, num_hiddens, ctx)'),
      'with consecutive sampling it goes on.'),
     ('train_epoch', lambda *arguments: 3.5 + 0 * len(arguments), 'They did not change: change them in place.'),
 ])
@@ -375,14 +375,13 @@ def test_other_mistakes_in_the_chapter(function, wrong, sentence, capsys):
 
 @pytest.mark.slow
 def test_0_what_the_mistakes_cost():
-    """Of the figures beside the mistakes, those of the two that look healthy, and of the one that fails in silence."""
+    """Of the figures beside the mistakes, that of one that looks healthy, and of the one that fails in silence."""
     mistakes, exercise = importlib.import_module('mistakes_0_chapter'), load('exercise', '0_chapter')
-    right, _ = mistakes.train()
-    found = {mistake.name: mistakes.train(mistake) for mistake in PLANTED if mistake.name in ('H', 'each', 'Y')}
+    found = {mistake.name: mistakes.train(mistake) for mistake in PLANTED if mistake.name in ('each', 'Y')}
     for name, (perplexity, _) in found.items():
-        printed = re.match(r'(\S+) → ([\d.]+)', exercise.COST[name])
-        assert (right, perplexity) == pytest.approx((float(printed[1]), float(printed[2])), rel=0.15)
-    assert found['each'][0] < right < found['H'][0] < 182 < found['Y'][0]
+        printed = re.match(r'56.7 → ([\d.]+)', exercise.COST[name])
+        assert perplexity == pytest.approx(float(printed[1]), rel=0.15)
+    assert found['each'][0] < 56.7 / 3 and found['Y'][0] > 182      # the model that knows frequencies alone
     assert found['Y'][1] == '分开' + 20 * ' '
 
 
@@ -610,11 +609,11 @@ def test_a_class_is_graded(run, tmp_path):
     }
     for name, source in files.items():
         (folder / name).write_text(source, 'utf-8')
-    result = run(FOLDER / 'grade.py', folder, '--seconds', 40)
+    result = run(FOLDER / 'grade.py', folder, '--seconds', 25)
     assert result.returncode == 0, result.stderr
     lines = {line.split()[0]: line for line in result.stdout.splitlines()}
     assert ' ✓ ' in lines['韩梅梅/exercise_6.py'] and 'the ?[2J same' in lines['韩梅梅/exercise_6.py']
-    for name, words in [('b', 'The square root is missing.'), ('c', 'It took more than 40 s'), ('d', 'ended before'),
+    for name, words in [('b', 'The square root is missing.'), ('c', 'It took more than 25 s'), ('d', 'ended before'),
                         ('e', 'ended before'), ('f', 'MemoryError'), ('h', 'larger than 1,000,000 bytes')]:
         assert words in lines[f'{name}_exercise_6.py'], lines
     assert 'The name names no exercise' in lines['g_exercise_9.py']

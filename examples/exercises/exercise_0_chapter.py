@@ -334,7 +334,7 @@ def check_epoch(train_epoch):
             'state': '状态没有清零：小批量不相接。 The state goes on, but random mini-batches are not neighbours.'
                      + costs('goes on') if is_random_iter else
                      '状态每次都清零了。 The state is reset each time; with consecutive sampling it goes on.',
-            'Y': '标签要写 Y.T，不然和输出配错对。 Take Y.T for the labels: else they are compared with the wrong outputs.'
+            'Y': '标签要写 Y.T，不然就配错了。 Take Y.T for the labels: else they are compared with wrong outputs.'
                  + costs('Y'),
             'late': '更新时还没有裁剪：先裁剪，再 sgd。 The update is not clipped: clip before sgd.' + costs('late'),
             'sgd': 'sgd 最后要写 1：损失已经是平均。 The last argument of sgd is 1: the loss is a mean already.'
