@@ -3,6 +3,7 @@
 # make test-all   the same, and the slow tests, too
 # make lint       the same, and the style
 # make walkthrough  the same, and Jupyter, with the notebook in a browser; LANGUAGE=en is the one in English
+# make exercise N=4  the same, and the check of your exercise 4 (examples/exercises)
 # make bench      the same, and the engines beside d2lzh, NumPy and PyTorch: 10 minutes; leave the machine alone meanwhile
 # make windows    the same, and the package under Wine, with MXNet's wheel for Windows
 # make elsewhere  the same, and PyTorch and ONNX Runtime in an environment of their own, for the tests of the export
@@ -26,8 +27,9 @@ BROWSER := .venv-browser
 # As many tests at a time as there are cores, four at most: each takes up to half a gigabyte.
 PYTEST = $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 ARGS =
+EXERCISE = $(wildcard examples/exercises/exercise_$(N)_*.py)
 
-.PHONY: help train test test-all lint walkthrough bench elsewhere browser windows environment able
+.PHONY: help train test test-all lint walkthrough exercise bench elsewhere browser windows environment able named
 
 # The list of packages that a target needs beside requirements.txt: tests/requirements.txt or examples/requirements.txt.
 test test-all lint bench elsewhere browser windows: MORE = -tests
@@ -50,6 +52,13 @@ lint: environment
 
 walkthrough: environment
 	$(VENV)/bin/python -m notebook examples/walkthrough$(if $(filter en,$(LANGUAGE)),,.zh-CN).ipynb $(ARGS)
+
+exercise: named environment
+	$(VENV)/bin/python $(EXERCISE) $(ARGS)
+
+# Before anything is installed
+named:
+	@test "$(words $(EXERCISE))" = 1 || { echo "Which exercise? For instance: make exercise N=4" >&2; exit 1; }
 
 bench: environment
 	@$(MAKE) --silent --no-print-directory $(PEERS)/installed PYTHON='$(PYTHON)'

@@ -40,6 +40,7 @@ def main(engine):
         train(EPOCHS)
         seconds = time.perf_counter() - start
         profiler.set_state('stop')
+        profiler.dump(finished=True)        # ends the thread that writes the file, before its folder goes
         operators = json.loads(profiler.dumps(format='json'))['Time']['operator']
     rows = sorted(((row['Total'] / steps, row['Count'] / steps, name) for name, row in operators.items()
                    if name not in ['WaitForVar', 'DeleteVariable']), reverse=True)      # these two compute nothing

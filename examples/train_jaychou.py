@@ -9,8 +9,10 @@ import sys
 import rnn_scratch as d2l
 from rnn_scratch.beyond import fused as engine  # or `import rnn_scratch as engine`, the chapter's own operators
 from rnn_scratch.beyond.checkpoint import Checkpoint, save_checkpoint
+from rnn_scratch.beyond.corpus import Corpus
 from rnn_scratch.beyond.folders import new_folder
 from rnn_scratch.beyond.pictures import plot_training
+from rnn_scratch.beyond.settings import Settings
 
 import mxnet as mx
 from mxnet import nd
@@ -57,8 +59,9 @@ for name, is_random_iter in [('random', True), ('consecutive', False)]:
         d2l.rnn, get_params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char,
         char_to_idx, is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size, pred_period, pred_len,
         prefixes)
-    # Beyond the chapter: keep what was learnt
-    model = Checkpoint(params, perplexities, idx_to_char, num_hiddens, engine='fused', settings={'sampling': name})
+    # Beyond the chapter: keep what was learnt, and from which text (the settings are the chapter's, as above)
+    settings = {**vars(Settings(sampling=name)), **Corpus.read().facts()}
+    model = Checkpoint(params, perplexities, idx_to_char, num_hiddens, engine='fused', settings=settings)
     save_checkpoint(folder / f'{name}.safetensors', model)
     models.append((name, model))
 

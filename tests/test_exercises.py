@@ -4,6 +4,7 @@ import importlib
 import inspect
 import math
 import pickle
+import re
 import sys
 
 import rnn_scratch as d2l
@@ -12,7 +13,7 @@ from rnn_scratch.beyond import fused
 import mxnet as mx
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, unix
 from mxnet import autograd, nd
 
 FOLDER = ROOT / 'examples/exercises'
@@ -20,6 +21,7 @@ sys.path.insert(0, str(FOLDER))
 
 # Each exercise, and the functions that are to be written.
 EXERCISES = {
+    '0_chapter': ['to_onehot', 'get_params', 'rnn', 'predict_rnn', 'grad_clipping', 'perplexity', 'train_epoch'],
     '1_hyperparameters': ['updates', 'measure'],
     '2_no_clipping': ['train', 'effective_lr'],
     '3_untrained': ['songs', 'cycle'],
@@ -69,7 +71,8 @@ def test_what_a_check_says_of_a_value(capsys):
 
 def test_every_file_belongs_to_an_exercise():
     assert {path.stem for path in FOLDER.glob('*.py')} == {
-        'checking', *(f'{kind}_{name}' for name in EXERCISES for kind in ('exercise', 'solution'))}
+        'checking', 'grade', 'mistakes_0_chapter',
+        *(f'{kind}_{name}' for name in EXERCISES for kind in ('exercise', 'solution'))}
 
 
 @EACH
@@ -164,6 +167,28 @@ def with_state(between):
     return {'one_by_one': one_by_one, 'all_at_once': all_at_once}
 
 
+def detach_dropped(mini_batches, state, params, detach, retain_graph=False):
+    """As in the book: the result of `detach` is not used."""
+    for X, Y in mini_batches:
+        if detach:
+            [s.detach() for s in state]
+        with autograd.record():
+            l, state = load('exercise', '4_detach').loss(X, Y, state, params)
+        l.backward(retain_graph=retain_graph)
+
+
+def anew_each_epoch(lr, theta, num_epochs):
+    return [load('solution', '2_no_clipping').train(lr, theta, 1)[0] for _ in range(num_epochs)]
+
+
+def consecutively(lr, theta, num_epochs):
+    exercise = load('exercise', '2_no_clipping')
+    params = exercise.new_params()
+    return [fused.train_epoch(d2l.rnn, params, d2l.init_rnn_state, exercise.num_hiddens, exercise.vocab_size,
+                              exercise.ctx, exercise.corpus_indices, False, exercise.num_steps, lr, theta,
+                              exercise.batch_size) for _ in range(num_epochs)]
+
+
 def last_loss(mini_batches, state, params):
     with autograd.record():
         for X, Y in mini_batches:
@@ -180,14 +205,19 @@ def without_recursion(X, Y, H_0, params):
     return load('exercise', '7_bptt').autograd_gradients(X, Y, H_0, params, through_time=False)
 
 
-def added_once(X, Y, H_0, params):
-    """What `dW_xh[X[:, t]] += dZ` gives: the solution, with that line in place of np.add.at."""
-    solution = load('solution', '7_bptt')
-    source = inspect.getsource(solution.gradients)
-    assert source.count('np.add.at(dW_xh, X[:, t], dZ)') == 1
-    names = {'np': np}
-    exec(source.replace('np.add.at(dW_xh, X[:, t], dZ)', 'dW_xh[X[:, t]] += dZ'), names)
-    return names['gradients'](X, Y, H_0, params)
+def with_line(right, wrong):
+    """The solution of exercise 7, with another line in place of the right one."""
+    def gradients(X, Y, H_0, params):
+        source = inspect.getsource(load('solution', '7_bptt').gradients)
+        assert source.count(right) == 1
+        names = {'np': np}
+        exec(source.replace(right, wrong), names)
+        return names['gradients'](X, Y, H_0, params)
+    return gradients
+
+
+added_once = with_line('np.add.at(dW_xh, X[:, t], dZ)', 'dW_xh[X[:, t]] += dZ')
+not_transposed = with_line('dZ @ W_hh.T', 'dZ @ W_hh')
 
 
 def of_the_sum(X, Y, H_0, params):
@@ -198,7 +228,7 @@ MISTAKES = [
     ('1_hyperparameters', {'updates': lambda chars, steps, batch: chars // steps // batch},
      ['updates(70, 35, 1): 最大差 largest difference 1：你的 yours 2，应是 right 1']),
     ('1_hyperparameters', {'measure': first_perplexity}, ['That is the first epoch.']),
-    ('1_hyperparameters', {'measure': in_total}, ['✗ 每个周期的秒数 seconds an epoch: 最大差 largest difference',
+    ('1_hyperparameters', {'measure': in_total}, ['✗ 每个迭代周期的秒数 seconds an epoch: 最大差 largest difference',
                                                   'The 3 epochs took ', '✓ 歌 the song']),
     ('1_hyperparameters', {'measure': with_song(lambda song: '分开' + 20 * ' ')}, ['✗ 歌 the song: 你的 yours']),
     ('1_hyperparameters', {'measure': with_song(lambda song: song[:20])}, ['✗ 歌 the song: 你的 yours']),
@@ -209,7 +239,7 @@ MISTAKES = [
     ('1_hyperparameters', {'measure': lambda **settings: 3.5},
      ["the number of results: 这不是数 This is no number and no array of numbers: 'float, 不是 not tuple / list'"]),
     ('1_hyperparameters', {'measure': lambda **settings: (None, None, None)},
-     ['✗ 困惑度 perplexity: 函数没有', '✗ 每个周期的秒数 seconds an epoch: 函数没有', '✗ 歌 the song: 函数没有']),
+     ['✗ 困惑度 perplexity: 函数没有', '✗ 每个迭代周期的秒数 seconds an epoch: 函数没有', '✗ 歌 the song: 函数没有']),
     ('2_no_clipping', {'effective_lr': lambda lr, theta, norm: lr * min(theta / norm, 1)},
      ['✓ effective_lr(100, 0.01, 0.5)', '✗ effective_lr(3, None, 0.5): 出错了 It failed: 第 ', ' 行 in line ',
       ": TypeError: unsupported operand type(s) for /: 'NoneType' and 'float'"]),
@@ -219,6 +249,8 @@ MISTAKES = [
       'A short gradient is left as it is.']),
     ('2_no_clipping', {'train': lambda lr, theta, epochs: functions('2_no_clipping')[0](lr, 0.01, epochs)},
      ['✗ train(1, None, 2): 最大差 largest difference', '✓ train(100, 0.01, 2)']),
+    ('2_no_clipping', {'train': anew_each_epoch}, ['call new_params once.']),
+    ('2_no_clipping', {'train': consecutively}, ['That is consecutive sampling.']),
     ('3_untrained', {'songs': second(lambda epochs, *more, **seed: functions('3_untrained')[0](
         epochs + 1, *more, **seed))}, ['✗ 第 0 首 song 0', 'That is the song of one epoch later.']),
     ('3_untrained', {'songs': second(lambda *more, **seed: functions('3_untrained')[0](*more, **seed))},
@@ -234,6 +266,9 @@ MISTAKES = [
     ('4_detach', {'all_at_once': last_loss}, ['The last loss alone; it is to be the sum of all.']),
     ('4_detach', {'one_by_one': never_recorded},
      ['✗ one_by_one, detach: 出错了 It failed: 第 ', 'MXNetError: ', 'not in a computational graph', '✓ all_at_once']),
+    ('4_detach', {'one_by_one': detach_dropped},
+     ['✓ one_by_one, detach: ', '✗ one_by_one, detach, retain_graph=True: ', 'Nothing was detached',
+      '✓ one_by_one, 不分离 attached, retain_graph=True']),
     ('5_relu', {'relu_rnn': lambda inputs, state, params: None},
      ['✗ relu_rnn: 几个结果 the number of results: 函数没有 return？ Does the function return something?',
       '✓ scaled(W, 1.1)']),
@@ -243,12 +278,19 @@ MISTAKES = [
      ['✗ outputs: 几个 how many: 最大差 largest difference 1：你的 yours 3，应是 right 4']),
     ('5_relu', {'relu_rnn': d2l.rnn}, ['✗ outputs', '✗ state', 'This is still tanh.']),
     ('5_relu', {'relu_rnn': relu_outputs}, ['✗ outputs', '✓ state', 'ReLU went over the outputs, too.']),
+    ('5_relu', {'relu_rnn': lambda *arguments: (d2l.rnn(*arguments)[0], d2l.rnn(*arguments)[1][0])},
+     ['That is H, and not the tuple (H,).']),
+    ('5_relu', {'scaled': lambda W, radius: radius / np.linalg.eigvals(W).max() * W},
+     ['These numbers are complex', 'take the absolute value.']),
     ('5_relu', {'scaled': lambda W, radius: radius / np.linalg.norm(W, 2) * W},
      ['That is the largest singular value.']),
     ('6_theta', {'new_lr': lambda lr, theta, new: lr}, ['With the same lr each step has another length.']),
     ('6_theta', {'new_lr': lambda lr, theta, new: lr * new / theta}, ['The other way round']),
     ('6_theta', {'step_length': lambda before, after: sum(
         (a - b).norm().asscalar() for a, b in zip(before, after))}, ['Lengths do not add up, their squares do.']),
+    ('6_theta', {'step_length': lambda before, after: sum(
+        (a - b).square().sum() for a, b in zip(before, after)).sqrt()}, ['An array of one number']),
+    ('7_bptt', {'gradients': not_transposed}, ['✗ W_xh: ', '✓ W_hq: ', 'W_hh is not transposed']),
     ('7_bptt', {'gradients': without_recursion},
      ['✗ W_xh: ', '✗ W_hh: ', '✗ b_h: ', '✓ W_hq: ', '✓ b_q: ', 'H_t also reaches L through Z_{t+1}.']),
     ('7_bptt', {'gradients': of_the_sum}, ['✗ W_hq: ', 'each is 24 times the right value']),
@@ -271,6 +313,76 @@ def test_a_usual_mistake_is_named(name, wrong, sentences, capsys):
     printed = capsys.readouterr().out
     for sentence in sentences:
         assert sentence in printed
+
+
+PLANTED = importlib.import_module('mistakes_0_chapter').MISTAKES
+
+
+def test_the_seven_solutions_are_the_packages_own():
+    assert all(function is getattr(d2l, name) for name, function in zip(EXERCISES['0_chapter'], functions('0_chapter')))
+    assert len({mistake.name for mistake in PLANTED}) == 13
+
+
+def test_the_chapter_without_a_mistake_passes(capsys):
+    """The functions that the mistakes are planted in: of the package, without what it refuses."""
+    planted = importlib.import_module('mistakes_0_chapter').chapter()
+    report(load('exercise', '0_chapter').check(**planted))
+    assert '✗' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('mistake', PLANTED, ids=lambda mistake: mistake.name.replace(' ', '_'))
+def test_each_mistake_in_the_chapter_has_its_own_sentence(mistake, capsys):
+    """In both languages; of all thirteen sentences this one alone; and no other function is blamed."""
+    planted = importlib.import_module('mistakes_0_chapter').chapter(mistake)
+    own = {**{name: getattr(d2l, name) for name in EXERCISES['0_chapter']}, mistake.function: planted[mistake.function]}
+    with pytest.raises(SystemExit, match='Still wrong: '):
+        report(load('exercise', '0_chapter').check(**own))
+    lines = capsys.readouterr().out.splitlines()
+    said = [line for line in lines if mistake.says in line]
+    assert said and all(re.search('[\u4e00-\u9fff]{2}', line) for line in said)
+    assert {other.name for other in PLANTED for line in lines if other.says in line} == {mistake.name}
+    assert all(line.startswith(f'✗ {mistake.function}') for line in lines if line.startswith('✗'))
+    cost = load('exercise', '0_chapter').COST[mistake.name]
+    assert f'[{cost}]' in said[0]
+
+
+@pytest.mark.parametrize('function, wrong, sentence', [
+    ('get_params', lambda *sizes: [param.detach() for param in d2l.get_params(*sizes)], 'attach_grad is missing.'),
+    ('get_params', lambda *sizes: [100 * param for param in d2l.get_params(*sizes)], 'Without scale=0.01.'),
+    ('rnn', lambda inputs, state, params: (d2l.rnn(inputs, state, params)[0], state), 'That is the old state.'),
+    ('rnn', lambda *arguments: (d2l.rnn(*arguments)[0], d2l.rnn(*arguments)[1][0]), 'and not the tuple (H,).'),
+    ('rnn', lambda inputs, state, params: d2l.rnn(inputs, (state[0] * 0,), params), 'The state that was given is not'),
+    ('predict_rnn', lambda prefix, *more: prefix[:-1] + d2l.predict_rnn(prefix[-1], *more), 'the last character alone'),
+    ('predict_rnn', lambda prefix, num, *more: d2l.predict_rnn(prefix, num - 1, *more), 'One character too few.'),
+    ('predict_rnn', lambda *arguments: int(nd.ones(3).asscalar()), 'argmax over the wrong axis'),
+    ('grad_clipping', lambda params, theta, ctx: None, 'change it in place.'),
+    ('perplexity', lambda l_sum, n: math.exp(l_sum) / n, 'the mean comes first.'),
+    ('perplexity', lambda l_sum, n: l_sum / n, 'exp is missing.'),
+    ('train_epoch', ('l_sum += l.asscalar() * y.size', 'l_sum += l.asscalar()'), 'l is a mean: times y.size'),
+    ('train_epoch', ('tuple(s.detach() for s in state)', 'init_rnn_state(batch_size, num_hiddens, ctx)'),
+     'with consecutive sampling it goes on.'),
+    ('train_epoch', lambda *arguments: 3.5 + 0 * len(arguments), 'They did not change: change them in place.'),
+])
+def test_other_mistakes_in_the_chapter(function, wrong, sentence, capsys):
+    if isinstance(wrong, tuple):
+        mistakes = importlib.import_module('mistakes_0_chapter')
+        wrong = mistakes.chapter(mistakes.Mistake('', function, *wrong, ''))[function]
+    own = {**{name: getattr(d2l, name) for name in EXERCISES['0_chapter']}, function: wrong}
+    with pytest.raises(SystemExit, match='Still wrong: '):
+        report(load('exercise', '0_chapter').check(**own))
+    assert sentence in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_0_what_the_mistakes_cost():
+    """Of the figures beside the mistakes, that of one that looks healthy, and of the one that fails in silence."""
+    mistakes, exercise = importlib.import_module('mistakes_0_chapter'), load('exercise', '0_chapter')
+    found = {mistake.name: mistakes.train(mistake) for mistake in PLANTED if mistake.name in ('each', 'Y')}
+    for name, (perplexity, _) in found.items():
+        printed = re.match(r'56.7 → ([\d.]+)', exercise.COST[name])
+        assert perplexity == pytest.approx(float(printed[1]), rel=0.15)
+    assert found['each'][0] < 56.7 / 3 and found['Y'][0] > 182      # the model that knows frequencies alone
+    assert found['Y'][1] == '分开' + 20 * ' '
 
 
 def test_one_record_beside_finite_differences():
@@ -343,8 +455,10 @@ def test_1_the_number_of_updates_comes_first(finding):
 def test_2_without_clipping_a_hundredth_of_the_learning_rate_is_left(finding):
     found = finding('2_no_clipping')
     guess = load('exercise', '2_no_clipping').vocab_size
-    for lr in 100, 10, 3:
+    for lr in 100, 10:
         assert max(found[lr, None]) > guess
+    below = {lr: sum(perplexity < guess for perplexity in row) for lr, row in found['seeds'].items()}
+    assert below[10] == 0 < below[3] < below[1] == 8
     assert found[100, None][0] > guess
     assert found[100, 0.01][-1] < found[1, None][-1] / 1.5 < found[0.1, None][-1] < guess
     # With clipping each step was clipped, and the rate that counted was between those that train and those that do not.
@@ -443,3 +557,70 @@ def test_7_all_five_gradients_are_mxnets(finding):
     names = load('exercise', '7_bptt').NAMES
     assert all(found['float32'][name] < 1e-5 and found['float64'][name] < 1e-13 for name in names)
     assert all((found['one way'][name] > 0.5) == (name in ('W_xh', 'W_hh', 'b_h')) for name in names)
+
+
+# grade.py: a student's file is a stranger's
+
+HEAD = ('import math\nPREDICTION = "the \x1b[2J same"\n'
+        'def new_lr(lr, theta, new_theta):\n    return lr * theta / new_theta\n')
+RIGHT = HEAD + ('def step_length(before, after):\n'
+                '    return math.sqrt(sum((a - b).square().sum().asscalar() for a, b in zip(after, before)))\n')
+
+
+@pytest.mark.parametrize('source, failed, wrong, mistakes', [
+    (RIGHT, None, 0, []),
+    (RIGHT.replace('math.sqrt(', '('), None, 1, ['还要开方。 The square root is missing.']),
+    (HEAD, '没有这个函数 There is no function step_length', 0, []),
+    (HEAD + 'def step_length(before, after):\n    raise NotImplementedError("it")', 'Still to write: it', 0, []),
+    ('import sys\nsys.exit("✓ 全对了。")', 'It failed, line 2: SystemExit: ', 0, []),
+    ('def f(:', 'It failed, line 1: SyntaxError: ', 0, []),
+    (b'x = "\xb7\xd6"', 'SyntaxError: ', 0, []),
+    ('raise KeyboardInterrupt', 'It failed, line 1: KeyboardInterrupt: ', 0, []),
+], ids=['right', 'mistake', 'half', 'stub', 'exit', 'syntax', 'GBK', 'Ctrl-C'])
+def test_what_is_found_in_a_students_file(tmp_path, source, failed, wrong, mistakes):
+    path = tmp_path / 'exercise_6.py'
+    path.write_bytes(source if isinstance(source, bytes) else source.encode())
+    found = load_grade().examine(path, 'exercise_6_theta')
+    assert failed in found['failed'] if failed else found['failed'] is None
+    assert (len(found['wrong']), found['mistakes']) == (wrong, mistakes)
+    assert (found['right'] == 7) == (source == RIGHT)
+
+
+def load_grade():
+    return importlib.import_module('grade')
+
+
+@unix
+@pytest.mark.slow
+def test_a_class_is_graded(run, tmp_path):
+    """One that is right; one that hangs; one that ends; one that makes a verdict itself; one that eats the memory."""
+    folder = tmp_path / 'class'
+    (folder / '韩梅梅').mkdir(parents=True)
+    files = {
+        '韩梅梅/exercise_6.py': RIGHT,
+        'b_exercise_6.py': RIGHT.replace('math.sqrt(', '('),
+        'c_exercise_6.py': 'import subprocess, sys, time\nsubprocess.Popen([sys.executable, "-c", "import time; '
+                           'time.sleep(5000)"])\nwhile True:\n    print("✓")',
+        'd_exercise_6.py': 'import os\nos._exit(0)',
+        'e_exercise_6.py': 'import os, sys\nos.mkfifo(sys.argv[4])\nos._exit(0)',
+        'f_exercise_6.py': 'x = []\nwhile True:\n    x.append(bytes(10 ** 8))',
+        'g_exercise_9.py': RIGHT,
+        'h_exercise_6.py': '#' * 1_000_001,
+    }
+    for name, source in files.items():
+        (folder / name).write_text(source, 'utf-8')
+    result = run(FOLDER / 'grade.py', folder, '--seconds', 25)
+    assert result.returncode == 0, result.stderr
+    lines = {line.split()[0]: line for line in result.stdout.splitlines()}
+    assert ' ✓ ' in lines['韩梅梅/exercise_6.py'] and 'the ?[2J same' in lines['韩梅梅/exercise_6.py']
+    for name, words in [('b', 'The square root is missing.'), ('c', 'It took more than 25 s'), ('d', 'ended before'),
+                        ('e', 'ended before'), ('f', 'MemoryError'), ('h', 'larger than 1,000,000 bytes')]:
+        assert words in lines[f'{name}_exercise_6.py'], lines
+    assert 'The name names no exercise' in lines['g_exercise_9.py']
+    assert '8 files, 1 all right.' in result.stdout and '   1 × 还要开方。' in result.stdout
+    assert '\x1b' not in result.stdout
+
+
+def test_grade_asks_for_a_folder(run, tmp_path):
+    result = run(FOLDER / 'grade.py', tmp_path / 'none')
+    assert result.returncode == 1 and 'is no folder: give the one that has the .py files.' in result.stderr

@@ -203,6 +203,12 @@ def test_make_installs_once_for_each_place(machine):
     assert machine.make('walkthrough', python) == (
         '', [PIP + 'examples/requirements.txt', '-m notebook examples/walkthrough.zh-CN.ipynb'])
     assert machine.make('walkthrough', 'LANGUAGE=en', python) == ('', ['-m notebook examples/walkthrough.ipynb'])
+    exercises = machine.folder / 'examples/exercises'
+    exercises.mkdir(parents=True, exist_ok=True)
+    (exercises / 'exercise_4_detach.py').touch()
+    assert machine.make('exercise', 'N=4', python) == ('', ['examples/exercises/exercise_4_detach.py'])
+    said, ran = machine.make('exercise', python)
+    assert 'Which exercise? For instance: make exercise N=4' in said and not ran
     machine.folder = machine.folder.rename(machine.home / 'renamed')
     for what_is_gone in [None, 'bin/python', 'installed']:
         if what_is_gone:

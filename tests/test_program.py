@@ -567,4 +567,6 @@ def test_the_example(run, tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == ['consecutive.safetensors', 'random.safetensors',
                                                               'training.png']
     assert [load_checkpoint(path).epoch for path in folder.glob('*.safetensors')] == [2, 2]
+    copied = run('-m', 'rnn_scratch', 'write', '--copied', folder / 'random.safetensors')
+    assert copied.returncode == 0 and 'of its 5-grams are copied' in copied.stdout, copied.stderr
     assert len(lines) == 7

@@ -1,7 +1,8 @@
 """What all the checks share: a line for each thing that was looked at, and what is wrong with it.
 
 A check is a generator. It yields `what, yours, right`, and may add the usual mistakes, each as a sentence with the
-value that it leads to. What calls a student's function goes through `attempt`, so that an error is one line, too:
+value that it leads to, or with a function that says whether yours is that mistake. What calls a student's function
+goes through `attempt`, so that an error is one line, too:
 
 >>> report([('2 + 3', 5, 5), ('|(3, 4)|', 7, 5, {'not 3 + 4: the squares add up': 7})])
 Traceback (most recent call last):
@@ -65,6 +66,8 @@ def judge(yours, right):
         return False, '函数没有 return？ Does the function return something?'
     if isinstance(yours, Exception):
         return False, failure(yours)
+    if isinstance(yours, (complex, np.ndarray, np.generic)) and np.iscomplexobj(yours):
+        return False, '这是复数 These numbers are complex'
     if isinstance(right, (str, bool)):
         same = isinstance(yours, type(right)) and yours == right
         return same, '完全一致 exact' if same else f'你的 yours {yours!r}，应是 right {right!r}'
@@ -92,6 +95,15 @@ def judge(yours, right):
     return False, words
 
 
+def judged(lines):
+    """For each line of a check: whether it is right, what is to be said of it, and the usual mistakes that it shows."""
+    for what, yours, right, *mistakes in lines:
+        sound, words = judge(yours, right)
+        yield sound, f'{what}: {words}', [
+            sentence for sentence, mistake in (mistakes[0].items() if mistakes and not sound else ())
+            if (mistake(yours) if callable(mistake) else judge(yours, mistake)[0])]
+
+
 def report(lines, prediction=None):
     """Print what a check found. Where something is wrong or missing, the program ends with a sentence that says so."""
     wrong = 0
@@ -101,14 +113,11 @@ def report(lines, prediction=None):
     elif prediction is not None:
         print('你的预测 You expected:', prediction)
     try:
-        for what, yours, right, *mistakes in lines:
-            sound, words = judge(yours, right)
-            print('✓' if sound else '✗', f'{what}: {words}')
-            if not sound:
-                wrong += 1
-                for sentence, value in mistakes[0].items() if mistakes else ():
-                    if judge(yours, value)[0]:
-                        print('   ', sentence)
+        for sound, words, mistakes in judged(lines):
+            print('✓' if sound else '✗', words)
+            wrong += not sound
+            for sentence in mistakes:
+                print('   ', sentence)
     except NotImplementedError as todo:
         sys.exit(f'✗ 还没写 Still to write: {todo}')
     if wrong:

@@ -10,7 +10,7 @@
     2. 写 `measure`：训练一个模型，给出困惑度、时间、一首歌。 Train one model: its perplexity, time and song.
 
 先预测 Predict first
-    批量大小加倍，周期数不变：困惑度变好还是变差？为什么？
+    批量大小加倍，迭代周期数不变：困惑度变好还是变差？为什么？
     Twice the batch size, as many epochs as before: is the perplexity better or worse? Why?
 """
 from checking import attempt, how_many, report  # before MXNet is imported
@@ -34,11 +34,11 @@ def updates(num_chars, num_steps, batch_size):
 
     A whole number. Think: each label is the next character, so the last character has no label.
     """
-    raise NotImplementedError('updates: 一个周期有几个小批量 how many mini-batches one epoch has')
+    raise NotImplementedError('updates: 一个迭代周期有几个小批量 how many mini-batches one epoch has')
 
 
 def measure(num_hiddens=32, num_steps=35, lr=100, batch_size=8, num_epochs=30):
-    """θ = 0.01，随机采样 -> 最后一个周期的困惑度，每个周期的秒数，一首歌：分开 再加 20 个字。
+    """θ = 0.01，随机采样 -> 最后一个迭代周期的困惑度，每个迭代周期的秒数，一首歌：分开 再加 20 个字。
 
     θ = 0.01, random sampling -> the perplexity of the last epoch, the seconds an epoch takes, and a song: 分开 and 20
     characters more. 训练用 Train with `fused.train_and_predict_rnn`, 写歌用 write with `fused.predict_rnn`.
@@ -79,11 +79,11 @@ def check(updates, measure):
         d2l.rnn, new_params, d2l.init_rnn_state, 16, vocab_size, ctx, corpus_indices, idx_to_char, char_to_idx, True, 3,
         10, 80, 0.01, 6, 9, 0, [])
     yield '困惑度 perplexity', perplexity, right[-1], {
-        '这是第一个周期的。 That is the first epoch.': right[0],
-        '这是各周期的平均。 That is the mean of the epochs.': sum(right) / 3}
+        '这是第一个迭代周期的。 That is the first epoch.': right[0],
+        '这是各迭代周期的平均。 That is the mean of the epochs.': sum(right) / 3}
     sound = isinstance(seconds, float) and 0 < 3 * seconds <= wall
-    yield '每个周期的秒数 seconds an epoch', seconds, seconds if sound else wall / 3, {
-        f'3 个周期一共只用了 {wall:.3g} 秒。 The 3 epochs took {wall:.3g} s all together.': seconds}
+    yield '每个迭代周期的秒数 seconds an epoch', seconds, seconds if sound else wall / 3, {
+        f'3 个迭代周期一共只用了 {wall:.3g} 秒。 The 3 epochs took {wall:.3g} s all together.': seconds}
     yield '歌 the song', song, write(params), {
         '这是训练之前写的。 That was written before any training.': untrained[0]}
 

@@ -26,22 +26,22 @@ corpus_indices, char_to_idx, idx_to_char, vocab_size = d2l.load_data_jay_lyrics(
 ctx, num_hiddens, num_steps, batch_size = mx.cpu(), 32, 35, 8
 
 
-def new_params():
-    """开始时的参数；每次都一样，后面的小批量也一样。已写好，直接用。
+def new_params(seed=0):
+    """开始时的参数；种子一样就一样，后面的小批量也一样。已写好，直接用。
 
-    The parameters to begin with, always the same, as are the mini-batches after it. To be used as it is.
+    The parameters to begin with; they, and the mini-batches after it, depend on the seed. To be used as it is.
     """
-    random.seed(0)
-    mx.random.seed(0)
+    random.seed(seed)
+    mx.random.seed(seed)
     return d2l.get_params(vocab_size, num_hiddens, vocab_size, ctx)
 
 
 def train(lr, clipping_theta, num_epochs):
-    """从 `new_params()` 开始，随机采样 -> 列表：每个周期的困惑度。用 `fused.train_epoch`。
+    """从 `new_params()` 开始，随机采样 -> 列表：每个迭代周期的困惑度。用 `fused.train_epoch`。
 
     Begin with `new_params()`; random sampling -> a list, the perplexity of each epoch. Use `fused.train_epoch`.
     """
-    raise NotImplementedError('train: 每个周期调用一次 fused.train_epoch call it once an epoch')
+    raise NotImplementedError('train: 每个迭代周期调用一次 fused.train_epoch call it once an epoch')
 
 
 def effective_lr(lr, clipping_theta, norm):
@@ -54,11 +54,19 @@ def effective_lr(lr, clipping_theta, norm):
 
 
 def check(train, effective_lr):
+    def consecutive(lr, theta):
+        params = new_params()
+        return [d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
+                                False, num_steps, lr, theta, batch_size) for _ in range(2)]
+
     for lr, theta in [(1, None), (100, 0.01)]:
         params = new_params()
         right = [d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
                                  True, num_steps, lr, theta, batch_size) for _ in range(2)]
-        yield f'train({lr}, {theta}, 2)', attempt(train, lr, theta, 2), right
+        yield f'train({lr}, {theta}, 2)', attempt(train, lr, theta, 2), right, {
+            '每个迭代周期都重新初始化了：new_params 只调用一次。 New parameters each epoch: call new_params once.':
+                [right[0], right[0]],
+            '这是相邻采样。 That is consecutive sampling.': consecutive(lr, theta)}
     for lr, theta, norm, right in [(100, 0.01, 0.5, 2), (100, 0.01, 0.005, 100), (3, None, 0.5, 3)]:
         mistakes = {'短的梯度不动。 A short gradient is left as it is.': lr * theta / norm} if theta else {}
         yield f'effective_lr({lr}, {theta}, {norm})', attempt(effective_lr, lr, theta, norm), right, mistakes

@@ -1,7 +1,7 @@
 """练习 3：没训练过的模型写什么？ Exercise 3: what does an untrained model write?
 
 任务 Task
-    把 pred_period 设为 1，每个周期都写一首歌；再加上第 0 首：训练之前写的。
+    把 pred_period 设为 1，每个迭代周期都写一首歌；再加上第 0 首：训练之前写的。
     Set pred_period to 1, so that it writes after each epoch. And add song number 0, from before any training.
 
     1. 写 `songs`。 Write `songs`.
@@ -73,7 +73,8 @@ def check(songs, cycle):
     found = attempt(songs, 2, 5, seed=1)
     yield '几首歌 the number of songs', how_many(found), 3
     for i, (yours, should) in enumerate(zip(found if isinstance(found, (tuple, list)) else (), right)):
-        mistakes = {'这首是再训练一个周期以后的。 That is the song of one epoch later.': right[i + 1]} if i < 2 else {}
+        later = '这首是再训练一个迭代周期以后的。 That is the song of one epoch later.'
+        mistakes = {later: right[i + 1]} if i < 2 else {}
         yield f'第 {i} 首 song {i}', yours, should, mistakes
 
 

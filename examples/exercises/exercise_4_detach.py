@@ -104,6 +104,10 @@ def check(one_by_one, all_at_once):
         '历史没有断。 The history is not cut.': history,
     }
     yield 'one_by_one, detach', gradients(one_by_one, mini_batches, state, params, True), values, others
+    # Only here can one see it: where the graphs are kept, detach alone cuts the history.
+    yield ('one_by_one, detach, retain_graph=True',
+           gradients(one_by_one, mini_batches, state, params, True, True), values, {
+        'detach 没起作用：要接住它的返回值。 Nothing was detached: it returns a new array; bind it.': history})
     yield ('one_by_one, 不分离 attached',
            gradients(one_by_one, mini_batches, state, params, False), values, others)
     yield ('one_by_one, 不分离 attached, retain_graph=True',

@@ -14,7 +14,7 @@
     On the way from H_35 back to H_0, how often is the gradient multiplied by W_hh? What is left of it with spectral
     radius 0.9, and with 1.1?
 """
-from checking import attempt, how_many, report  # before MXNet is imported
+from checking import attempt, how_many, judge, report  # before MXNet is imported
 
 # isort: split
 import rnn_scratch as d2l
@@ -64,7 +64,8 @@ def check(relu_rnn, scaled):
     tanh, tanh_H = gluon_outputs(X, H_0, params, 'tanh')
     if how_many(found) == 2:
         yield 'outputs: 几个 how many', how_many(outputs), T
-        yield 'state: 一个元组 a tuple (H,)', how_many(state), 1
+        yield 'state: 一个元组 a tuple (H,)', how_many(state), 1, {
+            '返回了 H，要元组 (H,)。 That is H, and not the tuple (H,).': lambda _: isinstance(state, nd.NDArray)}
     if how_many(outputs) == T:
         yield 'outputs, beside gluon.rnn.RNN', attempt(nd.stack, *outputs), right, {
             '这还是 tanh。 This is still tanh.': tanh,
@@ -75,10 +76,12 @@ def check(relu_rnn, scaled):
     W = rng.normal(size=(h, h))
     radius = abs(np.linalg.eigvals(W)).max()
     for wanted in 0.9, 1.1:
+        real = wanted / np.linalg.eigvals(W).real.max() * W
         yield f'scaled(W, {wanted})', attempt(scaled, W, wanted), wanted / radius * W, {
             '那是最大的奇异值。 That is the largest singular value.': wanted / np.linalg.norm(W, 2) * W,
             '特征值是复数：要绝对值。 Eigenvalues are complex: take the absolute value.':
-                wanted / np.linalg.eigvals(W).real.max() * W}
+                lambda yours, real=real:
+                    isinstance(yours, np.ndarray) and np.iscomplexobj(yours) or judge(yours, real)[0]}
 
 
 if __name__ == '__main__':

@@ -49,11 +49,11 @@ def gradients(X, Y, H_0, params):
     raise NotImplementedError('gradients: 反向计算, 从 ∂L/∂O_t 到五个参数 the backward pass, from ∂L/∂O_t to all five')
 
 
-def autograd_gradients(X, Y, H_0, params, through_time=True, added_once=False):
-    """The same by MXNet, in the same precision, and with two usual mistakes.
+def autograd_gradients(X, Y, H_0, params, through_time=True, added_once=False, transposed=True):
+    """The same by MXNet, in the same precision, and with three usual mistakes.
 
     Without `through_time` each step takes its state as a constant. With `added_once` a character that occurs twice in
-    a step counts once for W_xh.
+    a step counts once for W_xh. Without `transposed` the way back is by W_hh in place of its transpose.
     """
     W_xh, W_hh, b_h, W_hq, b_q = params = [nd.array(param, dtype=param.dtype) for param in params]
     H = nd.array(H_0, dtype=H_0.dtype)
@@ -65,7 +65,11 @@ def autograd_gradients(X, Y, H_0, params, through_time=True, added_once=False):
         for X_t, Z in zip(d2l.to_onehot(nd.array(X), len(W_xh)), Zs):
             if not through_time:
                 H = H.detach()
-            H = nd.tanh(nd.dot(X_t.astype(H_0.dtype), W_xh) + nd.dot(H, W_hh) + b_h + Z)
+            from_before = nd.dot(H, W_hh)
+            if not transposed:      # the same value, and the gradient of another product
+                other = nd.dot(H, W_hh.detach().T)
+                from_before = nd.dot(H.detach(), W_hh) + other - other.detach()
+            H = nd.tanh(nd.dot(X_t.astype(H_0.dtype), W_xh) + from_before + b_h + Z)
             outputs.append(nd.dot(H, W_hq) + b_q)
         l = SoftmaxCrossEntropyLoss()(nd.concat(*outputs, dim=0), nd.array(Y.T.reshape(-1))).mean()
     l.backward()
@@ -88,10 +92,13 @@ def check(gradients):
     right = autograd_gradients(X, Y, H_0, params)
     one_way = autograd_gradients(X, Y, H_0, params, through_time=False)
     once = autograd_gradients(X, Y, H_0, params, added_once=True)
+    straight = autograd_gradients(X, Y, H_0, params, transposed=False)
     for i, (name, yours) in enumerate(zip(NAMES, found if isinstance(found, (tuple, list)) else ())):
         yield name, yours, right[i], {
             '少了一条路：H_t 还经过 Z_{t+1} 影响 L。\n'
             '    One way is missing: H_t also reaches L through Z_{t+1}.': one_way[i],
+            'W_hh 没有转置：∂L/∂H_{t-1} 里要 W_hhᵀ。\n'
+            '    W_hh is not transposed: ∂L/∂H_{t-1} takes W_hhᵀ.': straight[i],
             '一步里同一个字出现两次，`dW[X_t] += dZ` 只加一次；用 np.add.at。\n'
             '    Where a character occurs twice in one step, `dW[X_t] += dZ` adds once; use np.add.at.': once[i]}
 

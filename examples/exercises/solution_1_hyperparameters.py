@@ -45,8 +45,8 @@ ROWS = {
 
 
 def finding():
-    print('h = 32, T = 35, lr = 100, n = 8, 30 个周期 epochs; 每行改一个 one change in a row\n'
-          f'{"":12}{"更新 updates":>12}{"秒/周期 s an epoch":>20}{"困惑度 perplexity":>18}')
+    print('h = 32, T = 35, lr = 100, n = 8, 30 个迭代周期 epochs; 每行改一个 one change in a row\n'
+          f'{"":12}{"更新 updates":>12}{"秒/迭代周期 s an epoch":>20}{"困惑度 perplexity":>18}')
     measure(num_epochs=1)       # the first run of a program also plans its memory
     found = {}
     for name, change in ROWS.items():
@@ -56,9 +56,9 @@ def finding():
         found[name] = perplexity, num_updates, seconds, song
         print(f'{name:12}{num_updates:12}{seconds:16.3f}{perplexity:16.4g}    {song.replace(" ", "␣")}')
     print('发现：第一行里，每次的梯度都被裁剪（练习 2 量过 ‖g‖），每次走的路一样长：lr θ。所以先看更新了几次。\n'
-          'n 或 T 加倍，次数少一半以上（每个周期 7 → 3），困惑度变差；周期数也加倍，就追上了。\n'
-          'lr = 10 走不到；lr = 1000 学坏了，比乱猜还差。h 大一些好一些。\n'
-          '时间：h 大，更新的次数多，一个周期就慢。\n'
+          'n 或 T 加倍，次数少一半以上（每个迭代周期 7 → 3），困惑度变差；迭代周期数也加倍，就追上了。\n'
+          'lr = 10 走不到；lr = 1000 学坏了，比瞎猜还差。h 大一些好一些。\n'
+          '时间：h 大，更新的次数多，一个迭代周期就慢。\n'
           '歌（␣ 是空格）：困惑度高，就只重复几个字；困惑度低，不同的字就多，有了短语。\n'
           'Finding: in the first row each gradient is clipped (exercise 2 measures ‖g‖), so each step has the length '
           'lr θ,\nand the number of updates comes first. Twice n or T is less than half the updates (7 → 3 an epoch), '

@@ -71,9 +71,9 @@ def finding():
     commonest = found['commonest'].replace(' ', '␣（空格）')
     print(f'没训练过，五个种子的循环 Untrained, five seeds, cycles: {found["untrained cycles"]}\n'
           f'只看前一个字，{found["share"]:.0%} 的字不变 Seeing only the one character before, that many stay the same\n'
-          f'第一个周期里 b_q 走的路 The way that b_q goes in the first epoch: {found["b_q"]:.0%}\n'
+          f'第一个迭代周期里 b_q 走的路 The way that b_q goes in the first epoch: {found["b_q"]:.0%}\n'
           '发现：没训练过的模型不是每次抽签。参数抽好以后，每个字几乎只由前一个字决定 (W_hh 很小)，所以会走进循环。\n'
-          f'一个周期以后，它只写语料里最常见的字 {commonest}：先学会的是 b_q，即每个字有多常见。\n'
+          f'一个迭代周期以后，它只写语料里最常见的字 {commonest}：先学会的是 b_q，即每个字有多常见。\n'
           'Finding: an untrained model does not draw lots. The parameters were drawn once; then each character follows '
           'almost only\nfrom the one before (W_hh is small), so it walks into a cycle. After one epoch it writes '
           'the commonest character,\nthe space ␣: what it learns first is b_q, how frequent each character is.')

@@ -76,7 +76,7 @@ def finding():
             found[name, cell] = grown
             print(f'{name:14}{cell:>17}' + ''.join(f'{times:10.3g}' for times, _ in grown.values())
                   + f'    radius 1.1: {grown[1.1][1]:.0%} 个单元开着 of the units are on')
-    print(f'训练 4 个周期的困惑度；乱猜是 {vocab_size} Perplexity, 4 epochs; a guess is {vocab_size}\n'
+    print(f'训练 4 个迭代周期的困惑度；瞎猜是 {vocab_size} Perplexity, 4 epochs; a guess is {vocab_size}\n'
           f'{"":32}' + ''.join(f'{radius:>10}' for radius in START_RADII))
     for cell, rnn in cells:
         for lr, theta in [(100, 0.01), (10, None), (1, None)]:

@@ -67,7 +67,7 @@ class Settings(Checked):
     What a model is trained with. When a run goes on these stay, but for `engine`, and the place of the corpus.
     TypeError or ValueError names a value that is not what it must be, or two that do not go together.
     """
-    sampling: str = setting('random', one_of(SAMPLINGS), 'how mini-batches are cut from the text: at random places '
+    sampling: str = setting('random', one_of(SAMPLINGS), 'which mini-batches: windows of the text in random order '
                             '(随机采样), or one after the other (相邻采样) (default: both, in turn)')
     corpus: str = setting(None, path_name, 'a text in UTF-8, or a zip archive with one in it (default: the '
                           'lyrics that come with the package)')
