@@ -237,7 +237,7 @@ MISTAKES = [
     ('1_hyperparameters', {'measure': lambda **settings: None},
      ['✗ measure: 几个结果 the number of results: 函数没有 return？ Does the function return something?']),
     ('1_hyperparameters', {'measure': lambda **settings: 3.5},
-     ['the number of results: 出错了 It failed: TypeError: 应是元组或列表，不是 float。 It should be a tuple or a list.']),
+     ['the number of results: 出错了 It failed: TypeError: 应是元组或列表，不是 float。']),
     ('1_hyperparameters', {'measure': lambda **settings: (None, None, None)},
      ['✗ 困惑度 perplexity: 函数没有', '✗ 每个迭代周期的秒数 seconds an epoch: 函数没有', '✗ 歌 the song: 函数没有']),
     ('2_no_clipping', {'effective_lr': lambda lr, theta, norm: lr * min(theta / norm, 1)},
@@ -348,6 +348,9 @@ def test_each_mistake_in_the_chapter_has_its_own_sentence(mistake, capsys):
 
 @pytest.mark.parametrize('function, wrong, sentence', [
     ('get_params', lambda *sizes: [param.detach() for param in d2l.get_params(*sizes)], 'attach_grad is missing.'),
+    ('to_onehot', lambda X, size: nd.one_hot(X.T, size), 'Make a list, one matrix for each time step.'),
+    ('to_onehot', lambda X, size: [nd.one_hot(X[:, t], size) for t in range(X.shape[1])], '✗ to_onehot, X (1,): 出错'),
+    ('get_params', lambda *sizes: [param + 1 for param in d2l.get_params(*sizes)], '✗ get_params: 权重的平均'),
     ('get_params', lambda *sizes: [100 * param for param in d2l.get_params(*sizes)], 'Without scale=0.01.'),
     ('rnn', lambda inputs, state, params: (d2l.rnn(inputs, state, params)[0], state), 'That is the old state.'),
     ('rnn', lambda *arguments: (d2l.rnn(*arguments)[0], d2l.rnn(*arguments)[1][0]), 'and not the tuple (H,).'),

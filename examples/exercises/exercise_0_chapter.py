@@ -1,9 +1,9 @@
 """练习 0：把这一章写出来。 Exercise 0: write the chapter.
 
 任务 Task
-    七个函数，按书上的顺序，从空白写起。写好一个就运行一次：每个都单独检查，和 d2lzh 比。
-    Seven functions, in the order of the book, from nothing. Write one, and run this file: each is checked by itself,
-    beside d2lzh.
+    七个函数，按书上的顺序，从空白写起。写好一个就运行一次：从上到下检查，到没写的为止，和 d2lzh、gluon 或手算的比。
+    Seven functions, in the order of the book, from nothing. Write one, and run this file: they are checked from top to
+    bottom, up to the first that is not written, beside d2lzh, gluon, or numbers worked out by hand.
 
     可以用 You may use: `nd`, `autograd`, `d2l.sgd`, `d2l.data_iter_random`, `d2l.data_iter_consecutive`.
     后面的函数可以用前面写好的；前面的有错，后面会跟着错，所以先改最上面的 ✗。
@@ -43,9 +43,9 @@ PREDICTION = ''
 
 
 def to_onehot(X, size):
-    """索引 X (n, T) -> T 个矩阵 (n, size)，每个时间步一个。
+    """索引 X (n, T) -> 列表：T 个矩阵 (n, size)，每个时间步一个；也要能用于 X (1,)，单独一个字。
 
-    Indices X (n, T) -> a list of T matrices (n, size), one for each time step.
+    Indices X (n, T) -> a list of T matrices (n, size), one for each time step; also of X (1,), a single character.
     """
     raise NotImplementedError('to_onehot: 用 nd.one_hot use it')
 
@@ -196,21 +196,28 @@ def check_onehot(to_onehot):
     found, right = attempt(to_onehot, X, V), d2lzh.to_onehot(X, V)
     yield 'to_onehot: 几个矩阵 the number of matrices', how_many(found), 3, {
         '写成了 X，要写 X.T：要按时间步切。 X for X.T: cut by sequences, and not by time steps.'
-        + costs('X'): 2}
+        + costs('X'): 2,
+        '要列表，每个时间步一个矩阵。 Make a list, one matrix for each time step.':
+            lambda _: isinstance(found, nd.NDArray)}
     if how_many(found) == 3:
         yield 'to_onehot', attempt(nd.stack, *found), nd.stack(*right)
+        one = attempt(to_onehot, nd.array([4]), V)
+        yield ('to_onehot, X (1,)', attempt(nd.stack, *one) if how_many(one) == 1 else one,
+               nd.stack(*d2lzh.to_onehot(nd.array([4]), V)))
 
 
 def check_params(get_params):
-    found = attempt(get_params, 60, 50, 70, ctx)
+    found = attempt(get_params, 240, 200, 280, ctx)
     yield 'get_params: 几个数组 the number of arrays', how_many(found), 5
     if how_many(found) != 5:
         return
     yield ('get_params: 形状 shapes', str([attempt(getattr, param, 'shape') for param in found]),
-           str([(60, 50), (50, 50), (50,), (50, 70), (70,)]))
+           str([(240, 200), (200, 200), (200,), (200, 280), (280,)]))
     yield 'get_params: 权重的标准差 the standard deviation of the weights', attempt(lambda: [
         round(float(found[i].asnumpy().std()), 3) for i in (0, 1, 3)]), [0.01] * 3, {
         '没有 scale=0.01。 Without scale=0.01.': lambda yours: np.allclose(yours, 1, atol=0.1)}
+    yield 'get_params: 权重的平均 the mean of the weights', attempt(lambda: [
+        round(float(found[i].asnumpy().mean()), 3) for i in (0, 1, 3)]), [0] * 3
     yield 'get_params: 偏差 the biases', attempt(lambda: [abs(found[i]).sum().asscalar() for i in (2, 4)]), [0, 0]
     yield ('get_params: 都有梯度吗 Is there a gradient for each?',
            attempt(lambda: all(param.grad is not None for param in found)), True,

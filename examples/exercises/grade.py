@@ -31,7 +31,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 LARGEST, MEMORY = 1_000_000, 4 * 2 ** 30        # bytes of a file, and of the memory of one process
-EXERCISES = {path.stem.split('_')[1]: path.stem for path in HERE.glob('exercise_*.py')}
+# As the solutions are named: a copy of an exercise in this folder is no exercise.
+EXERCISES = {path.stem.split('_')[1]: path.stem.replace('solution', 'exercise') for path in HERE.glob('solution_*.py')}
 
 
 def examine(path, exercise):
@@ -59,8 +60,9 @@ def examine(path, exercise):
     except BaseException as error:      # also sys.exit() and Ctrl-C, as a file may raise them
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         line = getattr(error, 'lineno', None) or (lines or [None])[-1]
+        cure = ' 请存成 UTF-8。 Save it as UTF-8.' if 'unicode error' in str(error) or 'utf-8' in str(error) else ''
         found['failed'] = (f'出错了 It failed{f", line {line}" if line else ""}: {type(error).__name__}: '
-                           f'{(str(error).splitlines() or [""])[-1][:300]}')
+                           f'{(str(error).splitlines() or [""])[-1][:300]}{cure}')
     return found
 
 
@@ -97,7 +99,8 @@ def stop(process):
 
 def grade(path, seconds):
     """Of one file: the exercise, the verdict in short, and in words, the mistakes that were named, the prediction."""
-    number = re.search(r'(?:exercise|solution|练习)[ _]?(\d+)', path.name, re.IGNORECASE)
+    number = re.search(r'(?:exercise|solution|练习)[ _-]?(\d+)',
+                       unicodedata.normalize('NFKC', path.name), re.IGNORECASE)
     exercise = EXERCISES.get(number[1]) if number else None
     if not exercise:
         return '?', '✗', '文件名里没有练习的名字 The name names no exercise: lilei_exercise_0.py does', [], ''
@@ -105,9 +108,10 @@ def grade(path, seconds):
         return exercise, '✗', f'文件太大 The file is larger than {LARGEST:,} bytes', [], ''
     folder, status = tempfile.mkdtemp(), None
     try:
-        verdict = Path(folder, 'verdict.json')
+        verdict, answer = Path(folder, 'verdict.json'), Path(folder, 'answer.py')
+        shutil.copyfile(path, answer)       # what the file does to itself is done to the copy
         process = subprocess.Popen(
-            [sys.executable, str(HERE / 'grade.py'), '--child', str(path.resolve()), exercise, str(verdict)],
+            [sys.executable, str(HERE / 'grade.py'), '--child', str(answer), exercise, str(verdict)],
             cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=os.name == 'posix', env={**os.environ, 'MPLBACKEND': 'agg', 'PYTHONIOENCODING': 'utf-8'})
         try:
@@ -124,7 +128,7 @@ def grade(path, seconds):
         return exercise, '✗', f'没查完就结束了 It ended before the check did (status {status})', [], ''
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    mark = f'{right} ✓ {len(wrong)} ✗' if wrong or failed else '✓'
+    mark = f'{right} ✓ {len(wrong)} ✗' if wrong else '未完 –' if failed else '✓'
     words = failed or (mistakes[0] if mistakes else wrong[0] if wrong else
                        '全对 All right' + ('' if prediction else '，没有写预测 but no prediction'))
     return exercise, mark, words, mistakes, prediction
@@ -154,9 +158,11 @@ def shown(text, cells):
 
 
 def table(folder, seconds):
-    paths = sorted(path for path in folder.rglob('*.py') if path.is_file())
+    found = sorted(path for path in folder.rglob('[!.]*') if path.is_file())
+    paths = [path for path in found if path.suffix == '.py']
+    others = [path for path in found if path not in paths and '__pycache__' not in path.parts]
     counts, sound = collections.Counter(), 0
-    print(shown('文件 file', 34), shown('练习 exercise', 20), shown('结果 result', 12), shown('预测 prediction', 16),
+    print(shown('文件 file', 34), shown('练习 exercise', 20), shown('结果 result', 12), shown('预测 prediction', 28),
           '说明 remark')
     for path in paths:
         start = time.time()
@@ -166,9 +172,11 @@ def table(folder, seconds):
             exercise, mark, words, mistakes, prediction = '?', '✗', f'读不了 It cannot be read: {error}', [], ''
         name = str(path.relative_to(folder))
         print(f'{shown(name, 34)} {shown(exercise[9:] or exercise, 20)} {shown(mark, 12)} '
-              f'{shown(prediction or "–", 16)} {shown(words, 110).rstrip()} ({time.time() - start:.0f} s)', flush=True)
+              f'{shown(prediction or "–", 28)} {shown(words, 110).rstrip()} ({time.time() - start:.0f} s)', flush=True)
         counts.update(set(mistakes))
         sound += mark == '✓'
+    for path in others:
+        print(shown(str(path.relative_to(folder)), 34), '不是 .py，没有检查 is no .py file, and was not checked')
     print(f'{len(paths)} 份，{sound} 份全对。 {len(paths)} files, {sound} all right.')
     if counts:
         print('常见的错误 The usual mistakes:')
@@ -187,6 +195,12 @@ def main():
         sys.exit(f'{args.folder} 不是文件夹 is no folder: give the one that has the .py files.')
     if not args.seconds > 0:
         sys.exit(f'--seconds must be above 0, not {args.seconds:g}.')
+    try:
+        importlib.import_module('checking')
+        importlib.import_module('rnn_scratch')
+    except ImportError as error:
+        sys.exit(f'要用装好的环境里的 python：先运行 Take the python of the environment: first run\n'
+                 f'. .venv-3.11/bin/activate ({error})')
     for stream in sys.stdout, sys.stderr:
         if hasattr(stream, 'reconfigure'):
             stream.reconfigure(errors='replace')        # a terminal that does not know a character shows ?

@@ -62,7 +62,7 @@ MISTAKES = [
 # The perplexity after 40 epochs, right and with each mistake; where it stays, what happens. Measured by `finding`, with
 # random sampling, but for `detach`.
 COST = {
-    'X': '训练报错 training stops with an error about shapes',
+    'X': 'n ≠ T 时训练报错 training stops with an error about shapes, where n ≠ T',
     'H': '56.7 → 73.7',
     'tanh': '56.7 → 175',
     'reset': '歌变成 the song becomes 我 我 我 我 …',
