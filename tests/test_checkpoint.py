@@ -310,7 +310,7 @@ def test_a_crafted_file_is_refused_in_one_sentence(saved, name, value, message):
         refused(saved, message[:150].rsplit(', as')[0].rsplit(' not ')[0])
 
 
-@pytest.mark.parametrize('name', sorted({*module.SAVED} - {'symbols'}))
+@pytest.mark.parametrize('name', sorted({*module.SAVED} - {'symbols', 'part'}))
 def test_a_missing_entry_is_named(saved, name):
     edited(saved, lambda entries, arrays: entries.pop(name))
     refused(saved, rf"damaged \('{name}' is missing\)")

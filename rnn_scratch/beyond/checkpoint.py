@@ -45,7 +45,8 @@ class Checkpoint:
     `cell` is 'rnn', the chapter's; 'gru', 'lstm' or 'relu' (`cells.py`); or another name, for a cell of your own: then
     `symbols` names each array of `params`. `engine`, 'tutorial' or 'fused', has trained it, and predicts. `settings` is
     whatever else describes the run, in what JSON can write; `random_state` is `random.getstate()` after the last epoch,
-    or None; `versions` are those of Python and the packages that it was saved with.
+    or None; where `part` says how far a run came within the next one (see run.py), still that after the last epoch.
+    `versions` are those of Python and the packages that it was saved with.
     """
 
     params: list
@@ -59,6 +60,7 @@ class Checkpoint:
     random_state: tuple = None
     symbols: tuple = None
     versions: dict = dataclasses.field(default_factory=dict)
+    part: dict = None
 
     def __post_init__(self):
         """Refuse what would go wrong late, or in silence. A run does it once an epoch, so no array is read here."""
@@ -66,6 +68,7 @@ class Checkpoint:
         _checks.must_be(str, 'a short text', is_name, cell=self.cell)
         _checks.must_be(dict, 'a dictionary', settings=self.settings, versions=self.versions)
         _checks.must_be(object, 'None or what random.getstate() gives', is_random_state, random_state=self.random_state)
+        _checks.must_be(object, 'None or mini_batches, loss and state of a run', is_part, part=self.part)
         engines = ['tutorial', 'fused'] if self.cell == 'rnn' else ['tutorial']
         _checks.must_be(str, f'one of {engines} for the cell {self.cell!r}', lambda e: e in engines, engine=self.engine)
         if self.symbols is None:
@@ -135,6 +138,17 @@ def is_name(text):
 def is_perplexity(value):
     """Infinite is right, not a number is wrong. Rounding may leave a perfect one slightly below 1."""
     return isinstance(value, Real) and value > 0.999
+
+
+def is_part(value):
+    """Whether it is None, or how many mini-batches came, their loss as a text, and the state in hexadecimal digits."""
+    try:
+        return value is None or (
+            {*value} == {'mini_batches', 'loss', 'state'} and type(value['mini_batches']) is int
+            and value['mini_batches'] > 0 and float(value['loss']) >= -1
+            and all(len(bytes.fromhex(s)) % 4 == 0 for s in value['state']))
+    except (TypeError, ValueError):
+        return False
 
 
 def is_random_state(value):
@@ -246,7 +260,7 @@ def load_checkpoint(path, ctx=None):
                          'fetch or copy it again, or take an older one.')
     check_numbers(arrays, path)
     try:        # a checksum that fits says that nothing was damaged, but not who wrote it
-        parts = {name: entries[name] for name in SAVED}
+        parts = {name: entries[name] for name in SAVED if name != 'part' or name in entries}    # 0.2 had none
         parts.update({name: [*map(float, parts[name])] for name in ['perplexities', 'held_out']})
         if isinstance(parts['random_state'], list):     # JSON makes lists of tuples
             parts['random_state'] = tuple(tuple(x) if isinstance(x, list) else x for x in parts['random_state'])

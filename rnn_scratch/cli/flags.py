@@ -26,6 +26,9 @@ def add_setting(parser, kind, name, read=None, **others):
     """A flag for a field of `Settings` or `Plan`, which has its default, type, rule and help; see `given`."""
     setting, = [setting for setting in fields(kind) if setting.name == name]
     default, help = setting.default, setting.metadata['help']
+    if setting.type is bool:
+        parser.add_argument(f'--{name.replace("_", "-")}', action='store_true', default=argparse.SUPPRESS, help=help)
+        return
     if default not in (None, ()) and '(default: ' not in help:
         help += f' (default: {default if isinstance(default, str) else format(default, "g")})'
     add(parser, name, read or setting.type, setting.metadata['rule'], default=argparse.SUPPRESS, help=help, **others)
