@@ -185,10 +185,10 @@ def prefixes(songs, char_to_idx):
     for song in songs:
         must_be(str, f'a text, not empty, of at most {LONGEST_TEXT} characters', lambda x: 0 < len(x) <= LONGEST_TEXT,
                 prefix=song)
-        for char in song:
-            if char not in char_to_idx:
-                raise ValueError(f'The character {char!r} of the prefix {show(song)} is not among the '
-                                 f'{len(char_to_idx)} of the vocabulary: take another, or read more (num_chars).')
+        for char in (char for char in song if char not in char_to_idx):
+            cure = 'take another, or read more (num_chars)' if char not in '\r\n' else 'write a space for a line break'
+            raise ValueError(f'The character {char!r} of the prefix {show(song)} is not among the '
+                             f'{len(char_to_idx)} of the vocabulary: {cure}.')
 
 
 def corpus(corpus_indices, vocab_size, is_random_iter, num_steps, batch_size):

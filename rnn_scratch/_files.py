@@ -183,16 +183,15 @@ def likely_encodings(content, wrong):
     read = sample.decode('utf-8', 'replace')
     if not has_nul and 3 * read.count('\ufffd') < sum(char > '\x7f' for char in read):
         return []       # most of it is UTF-8, with damage
-    from charset_normalizer import from_bytes       # here, since it is seldom needed
+    from charset_normalizer import from_bytes
     names = ['utf_16_le', 'utf_16_be'] if has_nul else [*ENCODINGS][:-7]
-    for end in range(len(sample), len(sample) - 4, -1):     # it may end within a character
-        found = [*from_bytes(sample[:end], cp_isolation=names, enable_fallback=False)]
-        if found:
-            found = [match for match in found if match.chaos <= found[0].chaos + 0.1]
-            found.sort(key=lambda match: -match.coherence)      # how much it is like a language
-            found = [match for match in found if match.coherence > 0 or found[0].coherence < 0.3]
-            return [next(name for name in names if name in match.could_be_from_charset) for match in found[:4]]
-    return []
+    # It may end within a character: the end with which most encodings fit.
+    found = max(([*from_bytes(sample[:len(sample) - cut], cp_isolation=names, enable_fallback=False)]
+                 for cut in range(4)), key=len)
+    found = [match for match in found if match.chaos <= found[0].chaos + 0.1]
+    found.sort(key=lambda match: -match.coherence)      # how much it is like a language
+    found = [match for match in found if match.coherence > 0 or found[0].coherence < 0.3]
+    return [next(name for name in names if name in match.could_be_from_charset) for match in found[:4]]
 
 
 def around(content):

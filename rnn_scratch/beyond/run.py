@@ -70,8 +70,8 @@ def training_bytes(settings, corpus, workers=None):
 class Run:
     """一次训练，从开始到存档。
 
-    A training run, whose last epoch goes to `path` (`….safetensors`), and the best one to `…-best.safetensors`. `last`
-    is the checkpoint of the last whole epoch or, of a long one, of the last segment; `best` that of the best epoch,
+    A training run: its last epoch goes to `path` (`….safetensors`), the best one to `…-best.safetensors`. `last`
+    is the checkpoint of the last whole epoch or, in a long one, segment, `best` that of the best epoch,
     `saved` the last one that is in the file. A new run begins with the parameters of the checkpoint `begin`, where one
     is given: the vocabulary of the corpus begins with its. Where several workers train together, `train_epoch` is called
     for an epoch, in place of the engine's own; `writes` says whether this one saves and prints, and `workers` how many
@@ -118,10 +118,9 @@ class Run:
                 raise ValueError(f'{best_path} is not the best epoch of this run, and would be overwritten: move it '
                                  'to another place.')
         run = cls(settings, corpus, plan, path, last=saved, best=best, **others)
-        if saved.part:
-            in_order = settings.sampling != 'random'        # then the state goes on, (n, h), eight digits a number
-            states = [8 * settings.batch_size * settings.hidden] * in_order * len(CELLS[settings.cell].init_rnn_state(
-                1, 1, run.ctx))
+        if saved.part:      # of a state (n, h) each number has eight digits
+            states = [] if settings.sampling == 'random' else [8 * settings.batch_size * settings.hidden for _ in CELLS[
+                settings.cell].init_rnn_state(1, 1, run.ctx)]
             if saved.part['mini_batches'] >= run.num_mini_batches or [*map(len, saved.part['state'])] != states:
                 raise ValueError(f'{path} says that it stopped within an epoch, and not in one of this run: take an '
                                  'older model.')
@@ -233,52 +232,46 @@ class Run:
                           self.settings.hidden, self.settings.cell, self.settings.engine, self.facts, held_out,
                           random_state, part=part)
 
-    def train_segments(self, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter,
-                       num_steps, lr, clipping_theta, batch_size):
-        """`train_epoch` of the engine, called for so many mini-batches at a time that what it has trained is in `last`
-        after each. Where `last` stopped within the epoch it goes on there: with the same order of the mini-batches and,
-        where one follows the other, with the state that it had."""
-        ended, in_order = [], random.getstate()         # the state (n, h) after the last mini-batch, with its history
+    def train_segments(self, rnn, params, init_rnn_state, h, vocab_size, ctx, corpus_indices, is_random_iter, T, *rest):
+        """`train_epoch` of the engine, for a segment at a time: what it has trained is then in `last`. An epoch that
+        `last` is within goes on there: with the same order of the mini-batches and, where one follows the other, with
+        the state (n, h) that it had."""
+        n, in_order, ended = rest[-1], random.getstate(), []    # what the state is after the last mini-batch
+        part = self.last and self.last.part or {'mini_batches': 0, 'loss': '0', 'state': []}
+        done, l_sum = part['mini_batches'], float(part['loss'])
+        ended[:] = [nd.array(np.frombuffer(bytes.fromhex(s), 'float32').reshape(n, -1), ctx) for s in part['state']]
 
-        def watched(inputs, state, params):             # the tutorial engine's seam
-            outputs, state = rnn(inputs, state, params)
-            ended[:] = state
-            self.bar.update(self.is_long)
-            return outputs, state
+        def watched(step):      # the engines' seams: the cell, or what gives gradients; both give the state second
+            def watching(*arguments):
+                found = step(*arguments)
+                ended[:] = found[1]
+                self.bar.update(self.is_long)
+                return found
+            return watching
 
-        def gradients(X, Y, state, params):             # the fused engine's
-            loss, state, found = fused.gradients_of_checked(X, Y, state, params)
-            ended[:] = state
-            self.bar.update(self.is_long)
-            return loss, state, found
+        def first_state(*sizes):        # of a segment or, with random sampling, of a mini-batch
+            is_new = is_random_iter or not ended
+            return init_rnn_state(*sizes) if is_new else tuple(s.detach() for s in ended)
 
-        def first_state(n, h, ctx):     # of a segment; with random sampling, of each mini-batch
-            is_first = is_random_iter or not ended
-            return init_rnn_state(n, h, ctx) if is_first else tuple(s.detach() for s in ended)
-
-        done, l_sum, part = 0, 0.0, self.last and self.last.part
-        if part:
-            done, l_sum = part['mini_batches'], float(part['loss'])
-            ended[:] = [nd.array(np.frombuffer(bytes.fromhex(s), 'float32').reshape(batch_size, -1), ctx)
-                        for s in part['state']]
         data_iter = d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive
-        mini_batches = data_iter(corpus_indices, batch_size, num_steps, ctx)
-        next(itertools.islice(mini_batches, done, done), None)          # those are behind it
+        mini_batches = data_iter(corpus_indices, n, T, ctx)
+        next(itertools.islice(mini_batches, done, done), None)      # those are behind it
+        train_epoch, cell, seam = d2l.train_epoch, watched(rnn), {}
+        if self.settings.engine == 'fused':
+            train_epoch, cell, seam = fused.train_epoch, rnn, {'gradients': watched(fused.gradients_of_checked)}
         while True:
             size = min(SEGMENT, self.num_mini_batches - done)
-            arguments = (params, first_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
-                         lr, clipping_theta, batch_size)
-            seam = {'data_iter': lambda *_: itertools.islice(mini_batches, size)}   # noqa: B023
-            perplexity = (fused.train_epoch(rnn, *arguments, **seam, gradients=gradients)
-                          if self.settings.engine == 'fused' else d2l.train_epoch(watched, *arguments, **seam))
+            segment = itertools.islice(mini_batches, size)
+            perplexity = train_epoch(cell, params, first_state, h, vocab_size, ctx, corpus_indices, is_random_iter, T,
+                                     *rest, data_iter=lambda *_: segment, **seam)       # noqa: B023
             done, l_sum = done + size, l_sum + size * math.log(perplexity)
             if done == self.num_mini_batches:           # of one segment it is the engine's own, to the last digit
                 return perplexity if done == size else evaluation.perplexity(l_sum, done)
             self.bar.set_postfix_str(f'perplexity {evaluation.perplexity(l_sum, done):.2f}')
+            states = [] if is_random_iter else [s.asnumpy().tobytes().hex() for s in ended]
             self.last = self.checkpoint(
                 params, *((self.last.perplexities, self.last.held_out) if self.last else ([], [])), in_order,
-                {'mini_batches': done, 'loss': repr(l_sum),
-                 'state': [] if is_random_iter else [s.asnumpy().tobytes().hex() for s in ended]})
+                {'mini_batches': done, 'loss': repr(l_sum), 'state': states})
 
     def enough(self):
         """The flag that says to stop before the last epoch, or None."""
