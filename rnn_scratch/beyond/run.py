@@ -71,11 +71,11 @@ class Run:
     """一次训练，从开始到存档。
 
     A training run: its last epoch goes to `path` (`….safetensors`), the best one to `…-best.safetensors`. `last`
-    is the checkpoint of the last whole epoch or, in a long one, segment, `best` that of the best epoch,
-    `saved` the last one that is in the file. A new run begins with the parameters of the checkpoint `begin`, where one
-    is given: the vocabulary of the corpus begins with its. Where several workers train together, `train_epoch` is called
-    for an epoch, in place of the engine's own; `writes` says whether this one saves and prints, and `workers` how many
-    of them this machine has. OSError or ValueError where settings, text and plan do not go together.
+    is the checkpoint of the last whole epoch or, in a long one, segment, `best` that of the best epoch, `saved` the
+    last one that is in the file. A new run begins with the parameters of the checkpoint `begin`, where one is given:
+    the vocabulary of the corpus begins with its. Where several workers train together, `train_epoch` is called for an
+    epoch, in place of the engine's own; `writes` says whether this one saves and prints, and `workers` how many of
+    them this machine has. OSError or ValueError where settings, text and plan do not go together.
     """
 
     def __init__(self, settings, corpus, plan, path, *, last=None, best=None, begin=None, train_epoch=None,
