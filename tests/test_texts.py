@@ -37,6 +37,7 @@ HINDI = 'बारिश आई धीरे धीरे\nछत पर गी�
 CHAT = 'Li: 今天下雨 ☔\r\nMo: 带伞 了吗 👩‍👩‍👧\r\nLi: no 😀😀\r\nMo: 等 我 ok?\r\n'
 SMALL = ['--hidden', '48', '--batch-size', '2', '--num-steps', '12', '--epochs', '40', '--pred-period', '40',
          '--sampling', 'consecutive']
+LONG = ['--epochs', 120, '--pred-period', 120]
 
 
 def trained(program, tmp_path, content, prefix, *flags, pred_len=60):
@@ -54,24 +55,27 @@ def runs_of(text, song, n=4):
     return sum(piece in text for piece in pieces) / len(pieces)
 
 
+@pytest.mark.slow
 def test_an_english_chapter_has_words_with_spaces_between_them(program, tmp_path):
-    printed, path = trained(program, tmp_path, (CHAPTER * 2).encode(), 'The rain')
+    printed, path = trained(program, tmp_path, (CHAPTER * 2).encode(), 'The rain', *LONG)
     assert '(its 10 line breaks are read as spaces, as in the chapter: --keep-lines keeps them' in printed
     song = program('write', path, '--prefix', 'The rain', '--temperature', 0, '--num-chars', 60).stdout
     assert song.count('\n') == 1 and song.startswith('The rain ') and f' - {song[:-1]}\n' in printed
     assert runs_of(' '.join((CHAPTER * 2).split('\n')), song[:-1]) > 0.4
 
 
-@pytest.mark.parametrize('text, prefix', [(CHAPTER, 'The rain'), (CODE, 'def area'), (KOREAN, '봄이 오면'),
+@pytest.mark.parametrize('text, prefix', [pytest.param(CHAPTER, 'The rain', marks=pytest.mark.slow),
+                                          pytest.param(CODE, 'def area', marks=pytest.mark.slow), (KOREAN, '봄이 오면'),
                                           (HINDI, 'बारिश'), (CHAT.replace('\r\n', '\n'), 'Li: ')],
                          ids=['chapter', 'code', 'Korean', 'Hindi', 'chat'])
 def test_kept_lines_are_the_lines_of_the_song(program, tmp_path, text, prefix):
     """In training, below each other with three spaces before them, and in writing; the chat had \\r\\n."""
     is_chat = text in CHAT.replace('\r\n', '\n')
     content = (text * (2 if text is CHAPTER else 4)).replace('\n', '\r\n' if is_chat else '\n').encode()
-    printed, path = trained(program, tmp_path, content, prefix, '--keep-lines')
-    song = program('write', path, '--prefix', prefix, '--temperature', 0, '--num-chars', 60).stdout[:-1]
-    assert len(song) == len(prefix) + 60 and '\n' in song and '\r' not in song
+    flags = ['--keep-lines', *(LONG if text in (CHAPTER, CODE) else [])]
+    printed, path = trained(program, tmp_path, content, prefix, *flags, pred_len=140)
+    song = program('write', path, '--prefix', prefix, '--temperature', 0, '--num-chars', 140).stdout[:-1]
+    assert len(song) == len(prefix) + 140 and '\n' in song and '\r' not in song
     assert f' - {song}\n'.replace('\n', '\n   ')[:-3] in printed and 'line breaks' not in printed
     assert runs_of(text * 4, song) > 0.4, song
     assert '\n' in load_checkpoint(path).idx_to_char
