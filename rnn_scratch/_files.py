@@ -7,6 +7,7 @@ import re
 import reprlib
 import stat
 import zipfile
+from pathlib import Path
 
 LARGEST_CORPUS = 100_000_000        # bytes: 33 million Chinese characters
 MOST_MEMBERS = 1000                 # files in an archive
@@ -32,6 +33,7 @@ NOT_FOUND = re.compile(r'\s*(error )?404:? not found\s*', re.IGNORECASE)
 
 def read_text(path):
     """The text of a file in UTF-8, or of the only text in a zip archive; OSError or ValueError where there is none."""
+    path = as_path(path)
     where, content = shown(path), read_file('corpus', path, LARGEST_CORPUS, 'a text file or a zip archive')
     if kind_of(content) == 'a zip archive':
         content, where = unzip(where, content)
@@ -51,6 +53,16 @@ def read_text(path):
     return text
 
 
+def as_path(path):
+    """A path of a user, whose ~ is the home folder; ValueError or TypeError where it cannot be one."""
+    if isinstance(path, (str, os.PathLike)) and str(path):
+        return Path(os.path.expanduser(path) if str(path)[:2] in ('~/', '~\\') else path)
+    cure = (f'for how many characters to read, write num_chars={path}' if isinstance(path, int) else
+            'give its name, without open()' if hasattr(path, 'read') else 'give the path of one file, as a text')
+    raise (ValueError if path == '' else TypeError)(f'A path is a text, and not empty, but this is '
+                                                    f'{short.repr(path)}: {cure}.')
+
+
 def shown(path):
     """A path as it is, unless it would break the line."""
     return str(path) if str(path).isprintable() else repr(str(path))
@@ -68,7 +80,8 @@ def read_file(what, path, largest, wanted, check_head=None):
     except ValueError:
         found = 'has a name that no file can have'
     if found:
-        raise FileNotFoundError(f'{where} {found}: give the path of {wanted}.')
+        save = 'save what it gives in a file, and ' * found.startswith('is no file')
+        raise FileNotFoundError(f'{where} {found}: {save}give the path of {wanted}.')
     try:
         # If a pipe takes the file's place just now, O_NONBLOCK keeps us from waiting for it. Windows has no such pipes.
         more = 0 if os.name == 'nt' else os.O_NONBLOCK

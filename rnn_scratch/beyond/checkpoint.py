@@ -33,6 +33,8 @@ FORMAT = 'rnn_scratch checkpoint 2'
 EXPORTED = 'rnn_scratch export for PyTorch'     # a safetensors file, too: see export.py
 LARGEST, LARGEST_HEADER = 2 ** 31, 20_000_000     # bytes: 500 million numbers; a vocabulary of all of Unicode
 LISTS = (list, tuple)
+ND_SAVE = b'\x12\1' + bytes(6)         # how a file of MXNet's nd.save begins
+HALF = re.compile('[\ud800-\udfff]')
 
 
 @dataclasses.dataclass(repr=False, eq=False)
@@ -75,7 +77,7 @@ class Checkpoint:
             self.symbols = CELLS.get(self.cell, CELLS['rnn']).symbols
         names = self.symbols
         check_each(Real, 'a number of 1 or more', is_perplexity, perplexities=self.perplexities, held_out=self.held_out)
-        check_each(str, 'a single character', lambda char: len(char) == 1 and not '\ud800' <= char <= '\udfff',
+        check_each(str, 'a character or, of a model of words, a word', lambda entry: entry and not HALF.search(entry),
                    idx_to_char=self.idx_to_char)        # half of a surrogate pair is in no text in UTF-8
         check_each(str, 'a short text', is_name, symbols=names)
         check_each(mx.nd.NDArray, 'an NDArray', lambda param: True, params=self.params)
@@ -166,6 +168,8 @@ def save_checkpoint(path, checkpoint):
     ending, a number is not finite, JSON cannot write the settings or the model is too large to be loaded; TypeError,
     too: a part was changed and is wrong now. OSError: the file cannot be written.
     """
+    _checks.must_be(Checkpoint, 'a Checkpoint', cure='for what training returned, write Checkpoint(*trained, '
+                    'idx_to_char, num_hiddens)', checkpoint=checkpoint)
     path = Path(path)
     if path.suffix != '.safetensors':
         raise ValueError(f"A checkpoint's name ends in .safetensors, and {str(path)!r} does not.")
@@ -220,7 +224,7 @@ def to_json(entries):
     """JSON with the characters as they are, so that a person can read the vocabulary."""
     text = json.dumps(entries, ensure_ascii=False, allow_nan=False)
     # UTF-8 has no half of a surrogate pair; the path of a corpus has one where its name is not UTF-8.
-    return re.sub('[\ud800-\udfff]', lambda half: f'\\u{ord(half.group()):04x}', text)
+    return HALF.sub(lambda half: f'\\u{ord(half.group()):04x}', text)
 
 
 def from_json(text):
@@ -235,7 +239,7 @@ def load_checkpoint(path, ctx=None):
     with gradients attached. OSError: it cannot be read. ValueError: it is none, is damaged, or its parts do not fit.
     """
     _checks.device(ctx)
-    content = _files.read_file('checkpoint', Path(path), LARGEST, 'a .safetensors file', check_head)
+    content = _files.read_file('checkpoint', _files.as_path(path), LARGEST, 'a .safetensors file', check_head)
     path = _files.shown(path)
     try:
         arrays = safetensors.numpy.load(content)
@@ -279,6 +283,10 @@ def load_checkpoint(path, ctx=None):
 def check_head(path, head, size):
     """Whether a file begins like a checkpoint: the length of its header in eight bytes, and a brace."""
     path, length = _files.shown(path), int.from_bytes(head[:8], 'little')
+    if head.startswith(ND_SAVE):
+        raise ValueError(f"{path} is a file of MXNet's nd.save, with parameters but no vocabulary: read them with "
+                         'nd.load, and give them to Checkpoint(params, [], idx_to_char, num_hiddens), which '
+                         'save_checkpoint takes.')
     if head[8:9] != b'{' or length > size - 8:
         refuse(path, f'it is {"empty" if size == 0 else _files.kind_of(head) or "cut off, or does not begin like one"}')
     if length > LARGEST_HEADER:

@@ -50,7 +50,7 @@ class Corpus:
         ValueError where what is held out is too short to predict a character of it.
         """
         _checks.whole(0, float('inf'), num_chars=num_chars)
-        text = _files.read_text(shipped_archive() if path is None else Path(path))
+        text = _files.read_text(shipped_archive() if path is None else path)
         if keep_lines:
             text = text.replace('\r\n', '\n').replace('\r', '\n')
         num_there, text = len(text), text[:num_chars or None]
@@ -69,7 +69,8 @@ class Corpus:
         known = indices[length:][indices[length:] >= 0]
         if holdout and len(known) < 2:
             raise ValueError(f'--holdout {holdout} holds out {len(text) - length} characters, {len(known)} of them '
-                             'known from the text to train on, and two are needed, one to read and one to predict.')
+                             'known from the text to train on, and two are needed, one to read and one to predict: '
+                             'take a larger --holdout, or read more (--num-chars).')
         return cls(path, text[:length], text[length:], indices[:length],
                    {char: i for i, char in enumerate(idx_to_char)}, idx_to_char, len(idx_to_char), known, num_there,
                    num_breaks, line_break)
@@ -130,9 +131,10 @@ def printable(song):
 
 
 def default_prefix(idx_to_char):
-    """The chapter's where the vocabulary has its characters; else the first letter of the vocabulary."""
+    """The chapter's where the vocabulary has its characters; else its first letter, or word in a list."""
     is_known = set(PREFIXES[0]) <= set(idx_to_char)
-    return PREFIXES[0] if is_known else next(filter(str.isalpha, idx_to_char), idx_to_char[0])
+    entry = next(filter(str.isalpha, idx_to_char), idx_to_char[0])
+    return PREFIXES[0] if is_known else entry if len(entry) == 1 else [entry]
 
 
 def read_note(folder):

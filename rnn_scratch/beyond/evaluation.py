@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from mxnet import gluon, nd
 
-from .. import _checks
+from .. import _checks, _own_cell
 from ..onehot import to_onehot
 from ..perplexity import perplexity
 
@@ -33,7 +33,7 @@ def losses(rnn, X, Y, state, params, vocab_size):
     """The cross-entropy of each prediction, in nats: indices X, Y (n, T) -> NDArray (T n,), and the next state."""
     inputs = to_onehot(X, vocab_size)                                                           # T × (n, d)
     returned = rnn(inputs, state, params)
-    _checks.returned(returned, inputs, state)
+    _own_cell.returned(returned, inputs, state)
     outputs, state = returned                                                                   # T × (n, q)
     return gluon.loss.SoftmaxCrossEntropyLoss()(nd.concat(*outputs, dim=0), Y.T.reshape((-1,))), state
 
@@ -62,7 +62,7 @@ def evaluate(text, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, id
     part = -(-length // max(1, min(rows, length // NUM_BEFORE)))        # characters of a row; the last may have fewer
     starts = np.arange(0, length, part).reshape(-1, 1)                  # (n, 1)
     n, state, l_sum = len(starts), init_rnn_state(1, num_hiddens, ctx), 0.0
-    _checks.first_state(state)
+    _own_cell.begin(rnn, state)
 
     def read(i, state):             # the characters at i, and those that follow them
         X, Y = nd.array(known[i], ctx=ctx), nd.array(known[i + 1], ctx=ctx)     # (n, T)

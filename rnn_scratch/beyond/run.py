@@ -43,6 +43,11 @@ def check_run(settings, corpus, plan, workers=None):
                          f'{needed / 1e9:,.1f} GB of memory, and there are {there_is / 1e9:,.1f} GB: make --hidden, '
                          '--batch-size or --num-steps smaller.')
     _checks.sizes(d2l.try_gpu(), settings.hidden, vocab_size=corpus.vocab_size)
+    left, n, T = len(corpus.indices), settings.batch_size, settings.num_steps
+    if num_mini_batches(settings, left) < 1 <= num_mini_batches(settings, corpus.num_there):
+        raise ValueError(f'--num-chars {settings.num_chars} and --holdout {settings.holdout:g} leave {left} characters '
+                         f'to train on, too few for one mini-batch of {n} sequences of {T} steps: read more, hold out '
+                         'less, or make --batch-size or --num-steps smaller.')
     _checks.corpus(corpus.indices, corpus.vocab_size, settings.sampling == 'random', settings.num_steps,
                    settings.batch_size)
     _checks.prefixes(plan.prefix, corpus.char_to_idx)
@@ -304,6 +309,12 @@ class Run:
         if self.best.held_out:
             lines += (f'\nthe lowest perplexity on held-out text, {self.best.held_out[-1]:f}, was at epoch '
                       f'{self.best.epoch}, saved to {best_of(self.path)}')
+        unigram, lr, theta = self.facts['unigram_perplexity'], self.settings.lr, self.settings.theta
+        if self.last.perplexities[-1] >= unigram:
+            step = f'lr · θ is {lr:g} · {theta:g} = {lr * theta:g} here' if theta else f'lr is {lr:g}, without θ, here'
+            cure = 'more --epochs' if theta and math.isclose(lr * theta, 1) else '--lr 100 --theta 0.01'
+            lines += (f'\nIt has learnt nothing: {unigram:f} is what the frequencies of the characters alone give. '
+                      f'{step}, and 100 · 0.01 = 1 in the chapter: try {cure}.')
         return lines
 
     def how_to_go_on(self):

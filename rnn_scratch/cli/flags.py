@@ -13,6 +13,10 @@ class Parser(argparse.ArgumentParser):
         """argparse says nothing where this cannot be written."""
         (file or sys.stdout).write(self.format_help())
 
+    def error(self, message):
+        super().error(message + ': a flag takes one value; put a name with spaces in quotes' *
+                      message.startswith('unrecognized arguments'))
+
 
 def add_command(commands, run, help, description=None, **others):
     """A command with the name of the function that runs it."""

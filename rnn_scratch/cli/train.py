@@ -1,4 +1,5 @@
 """python -m rnn_scratch train: new runs or one that goes on, in one process or in several."""
+import argparse
 import json
 import os
 import sys
@@ -23,8 +24,7 @@ def add_train(commands):
                'prefix. Each run leaves its model, the model of its best epoch, and a picture. Ctrl-C saves, too.')
     what = parser.add_argument_group('what is trained, and with what')
     flags.add_setting(what, Settings, 'sampling', type=str, choices=[*SAMPLINGS, 'both'])
-    # From the root on, so that the run can be resumed from another folder
-    flags.add_setting(what, Settings, 'corpus', read=os.path.realpath, metavar='PATH')
+    flags.add_setting(what, Settings, 'corpus', read=corpus_path, metavar='PATH')
     for name in ['num_chars', 'holdout', 'keep_lines', 'hidden', 'num_steps', 'batch_size', 'lr']:
         flags.add_setting(what, Settings, name)
     flags.add_setting(what, Settings, 'theta', read=lambda text: None if text == 'none' else float(text))
@@ -52,6 +52,13 @@ def add_train(commands):
     flags.add_setting(kept, Plan, 'save_every', metavar='EPOCHS')
     kept.add_argument('--resume', type=Path, metavar='MODEL',
                       help='go on with the run that this model is from, up to --epochs in all, and save to it')
+
+
+def corpus_path(text):
+    """From the root on, so that the run can be resumed from another folder; a pipe has no such name."""
+    if text == '-':
+        raise argparse.ArgumentTypeError('a run reads its text again when it goes on: save standard input in a file')
+    return text if text == '' or os.path.exists(text) and not os.path.isfile(text) else os.path.realpath(text)
 
 
 def train(args):
@@ -143,7 +150,10 @@ def resumed(args):
     if args.resume.stem.endswith('-best'):
         raise ValueError(f'{args.resume} is the best epoch of a run and would be overwritten by the last: copy it to '
                          'another name and resume the copy.')
-    saved = load_checkpoint(args.resume, d2l.try_gpu())
+    try:
+        saved = load_checkpoint(args.resume, d2l.try_gpu())
+    except (OSError, ValueError) as error:
+        raise ValueError(f'--resume cannot go on: {error}') from error
     settings = Settings.of(args.resume, saved)
     given = flags.given(args, Settings)
     differences = [f'{name} is {vars(settings)[name]!r} there and {value!r} here' for name, value in given.items()

@@ -122,7 +122,7 @@ def print_while_writing(checkpoint, prefix, num_chars, pick):
         return X
 
     checkpoint.predict(prefix, 0)       # refuses a prefix that it does not know before anything is printed
-    show(prefix)
+    show(''.join(prefix))
     checkpoint.predict(prefix, num_chars, pick=pick_and_print)
     print(waiting)
 
