@@ -58,7 +58,7 @@ def as_path(path):
     if isinstance(path, (str, os.PathLike)) and str(path):
         return Path(os.path.expanduser(path) if str(path)[:2] in ('~/', '~\\') else path)
     cure = (f'for how many characters to read, write num_chars={path}' if isinstance(path, int) else
-            'give its name, without open()' if hasattr(path, 'read') else 'give the path of one file, as a text')
+            'give its name, without open()' if isinstance(path, io.IOBase) else 'give the path of one file, as a text')
     raise (ValueError if path == '' else TypeError)(f'A path is a text, and not empty, but this is '
                                                     f'{short.repr(path)}: {cure}.')
 

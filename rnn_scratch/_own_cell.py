@@ -2,29 +2,30 @@
 import numpy as np
 from mxnet import nd
 
-from ._checks import is_arrays, must_be, show, state_like
+from . import _checks
+from ._checks import show
 
 
 def begin(rnn, state):
     """Before the first step: a function of the chapter's form, and a state."""
-    if getattr(type(rnn), '__module__', '').startswith(('mxnet.', 'd2lzh')):
+    if type(rnn).__module__.startswith(('mxnet.', 'd2lzh')):
         raise TypeError(f'rnn must be a function of inputs, state and params, not {show(rnn)} of gluon: a layer goes '
                         'into RNNModel(layer, vocab_size), and that into train_and_predict_rnn_gluon and '
                         'predict_rnn_gluon.')
-    must_be((list, tuple), 'a tuple of NDArrays of finite numbers', lambda state: is_arrays(state) and all(
-        np.isfinite(s.asnumpy()).all() for s in state), 'for one array H, write (H,)',
-        **{'What init_rnn_state returns': state})
+    _checks.must_be((list, tuple), 'a tuple of NDArrays of finite numbers', lambda state: _checks.is_arrays(state)
+                    and all(np.isfinite(s.asnumpy()).all() for s in state), 'for one array H, write (H,)',
+                    **{'What init_rnn_state returns': state})
 
 
 def returned(value, inputs, state, is_first=False):
     """What a step returns; of the first one of an epoch, which waits for MXNet, the numbers too."""
-    must_be((list, tuple), 'two things', lambda pair: len(pair) == 2, 'end it with return outputs, state',
-            **{'What rnn returns': value})
+    _checks.must_be((list, tuple), 'two things', lambda pair: len(pair) == 2, 'end it with return outputs, state',
+                    **{'What rnn returns': value})
     needed = [X.shape for X in inputs]
-    if not is_arrays(value[0], needed, kinds=(list, tuple, nd.NDArray)):
+    if not _checks.is_arrays(value[0], needed, kinds=(list, tuple, nd.NDArray)):
         raise ValueError(f'The outputs of rnn must be a list of {len(needed)} NDArrays of shape {needed[0]}, one a step'
                          f', not {show(value[0])}: W_hq and b_q need vocab_size columns.')
-    state_like([s.shape for s in state], 'which rnn returns', value[1])
+    _checks.state_like([s.shape for s in state], 'which rnn returns', value[1])
     if is_first and needed[0][1] > 1:
         Y = value[0][0].asnumpy()
         if (Y >= 0).all() and (abs(Y.sum(axis=1) - 1) < 1e-4).all():
