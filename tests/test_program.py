@@ -579,8 +579,8 @@ def test_a_run_that_has_learnt_nothing_says_so_and_the_cure_works(program, tmp_p
     text = '风吹雨打风不怕 ' * 60
     (tmp_path / 'song.txt').write_text(text, 'utf-8')
     shares = [text.count(char) / len(text) for char in set(text)]
-    flags = ['train', '--corpus', 'song.txt', '--sampling', 'random', '--hidden', 8, '--batch-size', 4, '--num-steps', 5,
-             '--pred-period', 99, '--epochs', 20]
+    flags = ['train', '--corpus', 'song.txt', '--sampling', 'random', '--hidden', 8, '--batch-size', 4, '--num-steps',
+             5, '--pred-period', 99, '--epochs', 20]
     sad = program(*flags, *given, '--out', 'sad').stdout
     line, = [line for line in sad.splitlines() if line.startswith('It has learnt nothing: ')]
     assert f'{math.prod(share ** -share for share in shares):f} is' in line and said in line
@@ -603,7 +603,8 @@ def test_a_run_that_has_learnt_nothing_says_so_and_the_cure_works(program, tmp_p
 def test_a_flag_that_cannot_be_is_named_with_its_cure(program, tmp_path, flags, words):
     (tmp_path / 'song.txt').write_text('风吹雨打风不怕 ' * 60, 'utf-8')
     result = program('train', *flags)
-    assert result.returncode and all(word in result.stderr.splitlines()[-1] for word in words.split(' | ')), result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert result.returncode and all(word in last for word in words.split(' | ')), last
 
 
 def test_a_model_of_words_writes(program, tmp_path):
