@@ -313,7 +313,7 @@ class Run:
         if self.last.perplexities[-1] >= unigram:
             step = f'lr · θ is {lr:g} · {theta:g} = {lr * theta:g} here' if theta else f'lr is {lr:g}, without θ, here'
             cure = 'more --epochs' if theta and math.isclose(lr * theta, 1) else '--lr 100 --theta 0.01'
-            lines += (f'\nIt has learnt nothing: {unigram:f} is what the frequencies of the characters alone give. '
+            lines += (f'\nThat is no better than {unigram:f}, which the frequencies of the characters alone give. '
                       f'{step}, and 100 · 0.01 = 1 in the chapter: try {cure}.')
         return lines
 
