@@ -124,22 +124,6 @@ def state_like(shapes, what, state):
                 **{f'The state, {what},': state})
 
 
-def first_state(state):
-    must_be((list, tuple), 'a tuple of NDArrays of finite numbers', lambda state: is_arrays(state) and all(
-        np.isfinite(s.asnumpy()).all() for s in state), 'for one array H, write (H,)',
-        **{'What init_rnn_state returns': state})
-
-
-def returned(value, inputs, state):
-    must_be((list, tuple), 'two things', lambda pair: len(pair) == 2, 'end it with return outputs, state',
-            **{'What rnn returns': value})
-    needed = [X.shape for X in inputs]
-    if not is_arrays(value[0], needed, kinds=(list, tuple, nd.NDArray)):
-        raise ValueError(f'The outputs of rnn must be a list of {len(needed)} NDArrays of shape {needed[0]}, one a step'
-                         f', not {show(value[0])}: W_hq and b_q need vocab_size columns.')
-    state_like([s.shape for s in state], 'which rnn returns', value[1])
-
-
 def listed(params):
     must_be((list, tuple), 'a list of NDArrays, as get_params returns it', lambda params: params and is_arrays(params),
             params=params)
@@ -154,8 +138,8 @@ def gradients(params):
             raise ValueError(f'The parameter {i}, of shape {param.shape}, has no gradient: call attach_grad() on it.')
 
 
-def parameters(params, ctx=None):
-    listed(params)
+def parameters(params, ctx=None, are_trained=False):
+    (gradients if are_trained else listed)(params)
     for i, param in enumerate(params):
         name = f'The parameter {i}, of shape {param.shape},'
         if param.dtype is not np.float32:
@@ -183,12 +167,16 @@ def prefixes(songs, char_to_idx):
     must_be(Collection, 'a list of texts', lambda songs: not isinstance(songs, str), prefixes=songs,
             cure='put the texts in brackets')
     for song in songs:
-        must_be(str, f'a text, not empty, of at most {LONGEST_TEXT} characters', lambda x: 0 < len(x) <= LONGEST_TEXT,
-                prefix=song)
-        for char in song:
-            if char not in char_to_idx:
-                raise ValueError(f'The character {char!r} of the prefix {show(song)} is not among the '
-                                 f'{len(char_to_idx)} of the vocabulary: take another, or read more (num_chars).')
+        must_be((str, list, tuple), f'a text, or a list of entries of the vocabulary, not empty, of at most '
+                f'{LONGEST_TEXT} characters', lambda x: 0 < len(x) <= LONGEST_TEXT, prefix=song)
+        for char in (char for char in song if not isinstance(char, str) or char not in char_to_idx):
+            cure = 'take another, or read more (num_chars)' if char not in ('\r', '\n') else (
+                'write a space for a line break')
+            word = next((entry for entry in char_to_idx if len(entry) > 1), None)
+            if word and isinstance(song, str):
+                cure = f'its entries are longer, so give predict_rnn a list of them, such as {[word]}'
+            raise ValueError(f'The character {show(char)} of the prefix {show(song)} is not among the '
+                             f'{len(char_to_idx)} of the vocabulary: {cure}.')
 
 
 def corpus(corpus_indices, vocab_size, is_random_iter, num_steps, batch_size):

@@ -4,6 +4,7 @@ The ending of the name chooses the kind: .png, .pdf, .svg. A file that is there 
 """
 import io
 import math
+import unicodedata
 import warnings
 from pathlib import Path
 
@@ -190,7 +191,10 @@ def choose_units(hiddens, num_units):
 def hidden_units_figure(checkpoint, text, num_units):
     """The picture, as a matplotlib Figure: a row for each chosen unit, a column for each character."""
     indices = [str(checkpoint.idx_to_char.index(char)) for char in text]
-    labels, font = readable(text, list(text), indices, 'their indices in the vocabulary are shown')
+    # A control character, which no font has, as it is written in Python
+    labels = [SPACE if char == ' ' else char if char.isprintable() else repr(char)[1:-1] for char in text]
+    labels, font = readable(''.join(labels).replace(SPACE, ''), labels, indices, 'their indices in the vocabulary are '
+                            'shown')
     hiddens = hidden_states(checkpoint, text)
     units = choose_units(hiddens, num_units)
     fig = Figure(figsize=(max(4, 0.27 * len(text) + 1.5), max(3, 0.16 * len(units) + 0.6)), dpi=120,
@@ -200,7 +204,7 @@ def hidden_units_figure(checkpoint, text, num_units):
     image = axes.imshow(hiddens[:, units].T, cmap='RdBu_r', vmin=-limit, vmax=limit, aspect='auto',
                         interpolation='nearest')
     fig.colorbar(image, label='H after the character', ticks=[-1, -0.5, 0, 0.5, 1], pad=0.01, aspect=40)
-    axes.set_xticks(range(len(text)), [SPACE if label.isspace() else label for label in labels], parse_math=False)
+    axes.set_xticks(range(len(text)), labels, parse_math=False)
     for label in axes.get_xticklabels():
         if label.get_text() != SPACE:
             label.set_fontproperties(font)
@@ -220,11 +224,23 @@ def readable(text, labels, instead, what):
     """The labels, with a font that has all characters of `text`; or those of `instead`, and a warning."""
     font = find_font(text)
     if font is None:
-        warnings.warn(f'No font on this machine has all the characters of {text!r}, so {what} in the picture: install '
-                      'one (Debian and Ubuntu: apt-get install fonts-noto-cjk or fonts-wqy-microhei; macOS comes with '
-                      'one).', stacklevel=4)
+        warnings.warn(f'No font on this machine has all the characters of {text!r}, so {what} in the picture: '
+                      f'{cure_for(text)}.', stacklevel=4)
         return instead, FontProperties(fname=OWN_FONT)
     return labels, FontProperties(fname=font)
+
+
+def cure_for(text):
+    """What may bring a font for the scripts of a text; the first word of a character's name is its script."""
+    scripts = {unicodedata.name(char, '').split()[0] for char in text if char.isalpha() and unicodedata.name(char, '')}
+    if any(unicodedata.category(char) == 'So' and char > '\U00010000' for char in text):
+        return 'no font that matplotlib can draw has emoji, so take a line or a name without them'
+    scripts -= {'LATIN', 'GREEK', 'CYRILLIC'}
+    package = 'fonts-noto-cjk or fonts-wqy-microhei' if scripts & {'CJK', 'HIRAGANA', 'KATAKANA', 'HANGUL'} else (
+        'fonts-noto-core')
+    if len(scripts) > 1 and not scripts <= {'CJK', 'HIRAGANA', 'KATAKANA', 'HANGUL'}:
+        return f'take a line or a name in one script, since few fonts have {" and ".join(sorted(scripts))} together'
+    return f'install one (Debian and Ubuntu: apt-get install {package})'
 
 
 def find_font(text):

@@ -7,6 +7,7 @@ import rnn_scratch as d2l
 from .. import _checks
 from ..beyond.settings import whole
 from . import flags
+from .shell import say
 from .write import beginning, load
 
 
@@ -85,7 +86,7 @@ def plot(args):
     else:
         output = args.output or pictures.free_name(Path('training.png'))
         pictures.plot_training([*zip(flags.names_of(paths), map(load_checkpoint, paths))], output)
-    print(f'picture in {output}')
+    say(f'picture in {output}')
 
 
 def show(args):
@@ -104,6 +105,12 @@ def show(args):
             rows.append((name, f'{perplexities[-1]:f} at epoch {len(perplexities)}; lowest {min(perplexities):f} at '
                                f'epoch {perplexities.index(min(perplexities)) + 1}'))
     settings = {**checkpoint.settings, 'engine': checkpoint.engine}
+    read, there = settings.get('num_chars'), settings.get('corpus_chars')
+    if isinstance(read, int) and isinstance(there, int) and 0 < read < there:
+        rows.append(('text', f'{read:,} of its {there:,} characters were read'))
+    if checkpoint.part:
+        place = f'after mini-batch {checkpoint.part["mini_batches"]:,} of epoch {checkpoint.epoch + 1}'
+        rows.append(('stopped', place))
     rows += sorted((printable(name), printable(value)) for name, value in settings.items() if name != 'cell')
     rows.append(('saved with', ', '.join(' '.join(map(printable, pair)) for pair in checkpoint.versions.items())))
     for name, value in rows:
