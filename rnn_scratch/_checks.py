@@ -169,12 +169,13 @@ def prefixes(songs, char_to_idx):
     for song in songs:
         must_be((str, list, tuple), f'a text, or a list of entries of the vocabulary, not empty, of at most '
                 f'{LONGEST_TEXT} characters', lambda x: 0 < len(x) <= LONGEST_TEXT, prefix=song)
-        for char in (char for char in song if not isinstance(char, str) or char not in char_to_idx):
-            cure = 'take another, or read more (num_chars)' if char not in ('\r', '\n') else (
-                'write a space for a line break')
-            word = next((entry for entry in char_to_idx if len(entry) > 1), None)
-            if word and isinstance(song, str):
-                cure = f'its entries are longer, so give predict_rnn a list of them, such as {[word]}'
+        for char in song:
+            if isinstance(char, str) and char in char_to_idx:
+                continue
+            words = [entry for entry in char_to_idx if len(entry) > 1][:1]
+            cure = f'its entries are longer, so give, in Python, a list of them, such as {words}' if words else (
+                'write a space for a line break' if show(char) in ("'\\n'", "'\\r'") else
+                'take another, or read more (num_chars)')
             raise ValueError(f'The character {show(char)} of the prefix {show(song)} is not among the '
                              f'{len(char_to_idx)} of the vocabulary: {cure}.')
 
@@ -186,7 +187,8 @@ def corpus(corpus_indices, vocab_size, is_random_iter, num_steps, batch_size):
     if isinstance(corpus_indices, nd.NDArray) and not is_random_iter:
         corpus_indices = corpus_indices.asnumpy()       # d2lzh's iterator of consecutive sampling takes one
     must_be((Sequence, np.ndarray), 'a list of whole numbers', cure=ONE_CALL, corpus_indices=corpus_indices,
-            is_right=lambda indices: all(issubclass(kind, Real) for kind in set(map(type, indices))))
+            is_right=lambda indices: indices.ndim == 1 and indices.dtype.kind in 'biuf'
+            if isinstance(indices, np.ndarray) else all(issubclass(kind, Real) for kind in set(map(type, indices))))
     needed = num_steps * batch_size + 1 if is_random_iter else (num_steps + 1) * batch_size     # + 1 for the labels
     if len(corpus_indices) < needed:
         raise ValueError(f'The corpus has {len(corpus_indices)} characters, but one mini-batch of {batch_size} '

@@ -59,7 +59,7 @@ def as_path(path):
         return Path(os.path.expanduser(path) if str(path)[:2] in ('~/', '~\\') else path)
     cure = (f'for how many characters to read, write num_chars={path}' if isinstance(path, int) else
             'give its name, without open()' if isinstance(path, io.IOBase) else 'give the path of one file, as a text')
-    raise (ValueError if path == '' else TypeError)(f'A path is a text, and not empty, but this is '
+    raise (ValueError if isinstance(path, str) else TypeError)(f'A path is a text, and not empty, but this is '
                                                     f'{short.repr(path)}: {cure}.')
 
 
@@ -186,18 +186,18 @@ def decode(where, content):
 def likely_encodings(content, wrong):
     """Python's names of up to four encodings that fit, the likeliest first; `wrong` is -1 where UTF-8 fits, too."""
     if wrong < 0:       # seven bits, with marks between which two bytes are a character
-        return [name for name, mark in SEVEN_BITS.items() if re.search(mark, content)
-                and not begins(content, name).isascii()]
+        return [name for name, mark in SEVEN_BITS.items() if re.search(mark, content) and begins(content, name)]
     for name, marks in (('utf_32', (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),      # one begins like one of UTF-16
                         ('utf_16', (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))):
         if content.startswith(marks):
             return [name]
-    sample, has_nul = around(content), b'\0' in content      # as each space and line break of UTF-16
-    read = sample.decode('utf-8', 'replace')
-    if not has_nul and 3 * read.count('\ufffd') < sum(char > '\x7f' for char in read):
+    sample = around(content)
+    names = [name for name in ENCODINGS if name not in SEVEN_BITS and not name.startswith('utf')]
+    if b'\0' in content:        # of each space and line break of UTF-16 it is the first byte or the second
+        names = ['utf_16_be' if sample[::2].count(0) > sample[1::2].count(0) else 'utf_16_le']
+    elif 3 * (read := sample.decode('utf-8', 'replace')).count('\ufffd') < sum(char > '\x7f' for char in read):
         return []       # most of it is UTF-8, with damage
     from charset_normalizer import from_bytes
-    names = ['utf_16_le', 'utf_16_be'] if has_nul else [*ENCODINGS][:-7]
     # It may end within a character: the end with which most encodings fit.
     found = max(([*from_bytes(sample[:len(sample) - cut], cp_isolation=names, enable_fallback=False)]
                  for cut in range(4)), key=len)
@@ -220,9 +220,10 @@ def codec_name(encoding):
 
 
 def begins(content, encoding):
-    """How a text reads in an encoding, from the first characters on that are not ASCII; '' if it does not."""
+    """How a text reads in an encoding, where it is not ASCII for the first time; '' if it does not."""
     try:
-        sample = content if encoding in SEVEN_BITS else around(content)
-        return codecs.getincrementaldecoder(encoding)().decode(sample[:4096]).strip()[:20]
+        if encoding not in SEVEN_BITS:
+            return codecs.getincrementaldecoder(encoding)().decode(around(content)).strip()[:20]
+        return re.sub('[\x00-\x7f]*', '', content.decode(encoding), count=1)[:20]
     except UnicodeDecodeError:
         return ''

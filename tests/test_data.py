@@ -139,7 +139,7 @@ BOMB = zipped(('a.txt', b'a' * 100_000_001))
                             "more'; or .* iconv -f NAME -t .* for NAME, CP1252 or"),
     (TEXT.encode()[:-2], r'byte 122 \(in line 6\) is 0xe5: it ends in the middle of a character'),
     (TEXT.encode()[:9] + b'\xff' + TEXT.encode()[9:], 'byte 7 .* is 0xe4: it is in another encoding, damaged'),
-    (bytes(range(256)), 'byte 0 .* is 0x00: it is in another encoding, damaged, or no text'),
+    (bytes(range(256)), 'byte 128 .* is 0x80: it is in another encoding, damaged, or no text'),
     # other kinds
     (b'\n<!DOCTYPE html>\n<title>404</title>', "page of a website .* begins with '<!DOCTYPE html>"),
     (b'<html lang="en">', "page of a website .* begins with '<html lang="),

@@ -9,7 +9,7 @@ import rnn_scratch as d2l
 from rnn_scratch.beyond import evaluation, fused
 from rnn_scratch.beyond import run as run_module
 from rnn_scratch.beyond.checkpoint import Checkpoint, load_checkpoint
-from rnn_scratch.beyond.corpus import Corpus, laid_out, line_break_in
+from rnn_scratch.beyond.corpus import Corpus, laid_out, line_breaks
 from rnn_scratch.beyond.run import Run
 from rnn_scratch.beyond.settings import Plan, Settings
 
@@ -135,11 +135,11 @@ def test_seven_bits_of_plain_text_are_read(tmp_path, text):
     assert ''.join(Corpus.read(tmp_path / 'a.txt').text) == text
 
 
-@pytest.mark.parametrize('text, found', [
-    ('风吹\n雨打 雨停\n', ' '), ('a b c\nd e f\n', ''), ('风吹\r\n雨打\r\n雨 停\r\n', '  '), ('a  b  c\r\nd e f', ''),
-    ('风吹雨打', ' ')])
-def test_what_stands_for_a_line_break(text, found):
-    assert line_break_in(text) == found
+@pytest.mark.parametrize('text, number, found', [
+    ('风吹\n雨打 雨停\n', 2, ' '), ('a b c\nd e f\n', 2, ''), ('风吹\r\n雨打\r\n雨 停\r\n', 3, '  '),
+    ('a  b  c\r\nd e f', 1, ''), ('风吹雨打', 0, ' '), ('a b c\rd e f\r', 2, ''), ('风\r雨\r\n雪 云\n', 3, ' ')])
+def test_what_stands_for_a_line_break(text, number, found):
+    assert line_breaks(text) == (number, found)
 
 
 def test_a_song_of_lyrics_of_windows_has_no_empty_lines(program, tmp_path):

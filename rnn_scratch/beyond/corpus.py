@@ -25,8 +25,8 @@ class Corpus:
     The text of a run; make one with `Corpus.read`. `text` is the part to train on, and `held_out` the end of what was
     read, '' where nothing is held out. Then comes what `load_data_jay_lyrics` gives for `text`, but the numbers of the
     characters are an array of int32, (length,); `known`, those of the held-out text, less what the vocabulary lacks;
-    how many characters there are in the file, and how many line breaks in what was read; and what stands mostly for a
-    line break there, '' for nothing.
+    how many characters there are in the file; how many line breaks were read as spaces; and what stands mostly for a
+    line break, '' for nothing.
     """
     path: str
     text: str
@@ -54,7 +54,7 @@ class Corpus:
         if keep_lines:
             text = text.replace('\r\n', '\n').replace('\r', '\n')
         num_there, text = len(text), text[:num_chars or None]
-        num_breaks, line_break = text.count('\n'), '' if keep_lines else line_break_in(text)
+        num_breaks, line_break = (0, '') if keep_lines else line_breaks(text)
         if not keep_lines:
             text = text.replace('\n', ' ').replace('\r', ' ')
         length = len(text) - int(len(text) * holdout)
@@ -94,7 +94,7 @@ class Corpus:
         read = len(self.text + self.held_out)
         if read < self.num_there:
             yield f'reads {read:,} of {self.num_there:,} characters: --num-chars 0 reads all'
-        if self.num_breaks and not self.line_break and '\n' not in self.char_to_idx:
+        if self.num_breaks and not self.line_break:
             yield (f'its {self.num_breaks:,} line breaks are read as spaces, as in the chapter: --keep-lines keeps '
                    'them, for code, poems, plays and chats')
 
@@ -109,10 +109,12 @@ class Corpus:
                              f'{_files.shown(self.path or "the shipped lyrics")}: name that text with --corpus.')
 
 
-def line_break_in(text):
-    """What most line breaks of a text become, if it seldom stands for anything else there: one space or two, or ''."""
-    mark, spaces = ('\r\n', '  ') if 2 * text.count('\r\n') > text.count('\n') else ('\n', ' ')
-    return spaces if text.count(mark) >= text.count(spaces) else ''
+def line_breaks(text):
+    """How many there are, and what most of them become: one space or two, or '' if that is often something else."""
+    pairs = text.count('\r\n')
+    number = text.count('\n') + text.count('\r') - pairs
+    spaces = '  ' if 2 * pairs > number else ' '
+    return number, spaces if number >= text.count(spaces) else ''
 
 
 def laid_out(song, checkpoint):

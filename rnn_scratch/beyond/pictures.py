@@ -232,14 +232,14 @@ def readable(text, labels, instead, what):
 
 def cure_for(text):
     """What may bring a font for the scripts of a text; the first word of a character's name is its script."""
-    scripts = {unicodedata.name(char, '').split()[0] for char in text if char.isalpha() and unicodedata.name(char, '')}
     if any(unicodedata.category(char) == 'So' and char > '\U00010000' for char in text):
         return 'no font that matplotlib can draw has emoji, so take a line or a name without them'
-    scripts -= {'LATIN', 'GREEK', 'CYRILLIC'}
-    package = 'fonts-noto-cjk or fonts-wqy-microhei' if scripts & {'CJK', 'HIRAGANA', 'KATAKANA', 'HANGUL'} else (
-        'fonts-noto-core')
-    if len(scripts) > 1 and not scripts <= {'CJK', 'HIRAGANA', 'KATAKANA', 'HANGUL'}:
+    # Chinese, Japanese and Korean characters are wide, and one font has them all.
+    scripts = {'CJK' if unicodedata.east_asian_width(char) in 'WFH' else unicodedata.name(char, 'CJK').split()[0]
+               for char in text if char.isalpha()} - {'LATIN', 'GREEK', 'CYRILLIC'}
+    if len(scripts) > 1:
         return f'take a line or a name in one script, since few fonts have {" and ".join(sorted(scripts))} together'
+    package = 'fonts-noto-cjk or fonts-wqy-microhei' if scripts == {'CJK'} else 'fonts-noto-core'
     return f'install one (Debian and Ubuntu: apt-get install {package})'
 
 

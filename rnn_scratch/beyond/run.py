@@ -89,9 +89,10 @@ class Run:
         self.settings, self.corpus, self.plan, self.path = settings, corpus, plan, Path(path)
         if self.path.suffix != '.safetensors':
             raise ValueError(f"A checkpoint's name ends in .safetensors, and {str(path)!r} does not.")
-        self.train_epoch, self.begin, self.bar = train_epoch or self.train_segments, begin, None
         self.num_mini_batches = num_mini_batches(settings, len(corpus.indices))
         self.is_long = not train_epoch and self.num_mini_batches > SEGMENT
+        self.engine, self.begin, self.bar = fused if settings.engine == 'fused' else d2l, begin, None
+        self.train_epoch = train_epoch or (self.train_segments if self.is_long else self.engine.train_epoch)
         self.writes, self.workers, self.ctx = writes, workers, d2l.try_gpu()
         self.prefixes = plan.prefix or corpus.default_prefixes()
         self.facts = {**vars(settings), **corpus.facts()}       # what a checkpoint says of the run
@@ -238,19 +239,19 @@ class Run:
                           random_state, part=part)
 
     def train_segments(self, rnn, params, init_rnn_state, h, vocab_size, ctx, corpus_indices, is_random_iter, T, *rest):
-        """`train_epoch` of the engine, for a segment at a time: what it has trained is then in `last`. An epoch that
-        `last` is within goes on there: with the same order of the mini-batches and, where one follows the other, with
-        the state (n, h) that it had."""
-        n, in_order, ended = rest[-1], random.getstate(), []    # what the state is after the last mini-batch
+        """`train_epoch` of the engine for a long epoch, a segment at a time: what it has trained is then in `last`. An
+        epoch that `last` is within goes on there: with the same order of the mini-batches and, where one follows the
+        other, with the state (n, h) that it had."""
         part = self.last and self.last.part or {'mini_batches': 0, 'loss': '0', 'state': []}
-        done, l_sum = part['mini_batches'], float(part['loss'])
-        ended[:] = [nd.array(np.frombuffer(bytes.fromhex(s), 'float32').reshape(n, -1), ctx) for s in part['state']]
+        done, l_sum, n, in_order = part['mini_batches'], float(part['loss']), rest[-1], random.getstate()
+        # The state after the last mini-batch
+        ended = [nd.array(np.frombuffer(bytes.fromhex(s), 'float32').reshape(n, -1), ctx) for s in part['state']]
 
         def watched(step):      # the engines' seams: the cell, or what gives gradients; both give the state second
             def watching(*arguments):
                 found = step(*arguments)
                 ended[:] = found[1]
-                self.bar.update(self.is_long)
+                self.bar.update()
                 return found
             return watching
 
@@ -261,18 +262,20 @@ class Run:
         data_iter = d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive
         mini_batches = data_iter(corpus_indices, n, T, ctx)
         next(itertools.islice(mini_batches, done, done), None)      # those are behind it
-        train_epoch, cell, seam = d2l.train_epoch, watched(rnn), {}
-        if self.settings.engine == 'fused':
-            train_epoch, cell, seam = fused.train_epoch, rnn, {'gradients': watched(fused.gradients_of_checked)}
+        cell, seam = watched(rnn), {}
+        if self.engine is fused:
+            cell, seam = rnn, {'gradients': watched(fused.gradients_of_checked)}
         while True:
             size = min(SEGMENT, self.num_mini_batches - done)
             segment = itertools.islice(mini_batches, size)
-            perplexity = train_epoch(cell, params, first_state, h, vocab_size, ctx, corpus_indices, is_random_iter, T,
-                                     *rest, data_iter=lambda *_: segment, **seam)       # noqa: B023
+            perplexity = self.engine.train_epoch(cell, params, first_state, h, vocab_size, ctx, corpus_indices,
+                                                 is_random_iter, T, *rest, **seam,
+                                                 data_iter=lambda *_: segment)      # noqa: B023
             done, l_sum = done + size, l_sum + size * math.log(perplexity)
-            if done == self.num_mini_batches:           # of one segment it is the engine's own, to the last digit
-                return perplexity if done == size else evaluation.perplexity(l_sum, done)
-            self.bar.set_postfix_str(f'perplexity {evaluation.perplexity(l_sum, done):.2f}')
+            so_far = evaluation.perplexity(l_sum, done)
+            if done == self.num_mini_batches:
+                return so_far
+            self.bar.set_postfix_str(f'perplexity {so_far:.2f}')
             states = [] if is_random_iter else [s.asnumpy().tobytes().hex() for s in ended]
             self.last = self.checkpoint(
                 params, *((self.last.perplexities, self.last.held_out) if self.last else ([], [])), in_order,

@@ -58,6 +58,7 @@ def corpus_path(text):
     """From the root on, so that the run can be resumed from another folder; a pipe has no such name."""
     if text == '-':
         raise argparse.ArgumentTypeError('a run reads its text again when it goes on: save standard input in a file')
+    text = os.path.expanduser(text)     # the shell leaves the ~ of --corpus=~/poem.txt
     return text if text == '' or os.path.exists(text) and not os.path.isfile(text) else os.path.realpath(text)
 
 
