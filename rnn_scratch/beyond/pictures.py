@@ -239,7 +239,7 @@ def cure_for(text):
                for char in text if char.isalpha()} - {'LATIN', 'GREEK', 'CYRILLIC'}
     if len(scripts) > 1:
         return f'take a line or a name in one script, since few fonts have {" and ".join(sorted(scripts))} together'
-    package = 'fonts-noto-cjk or fonts-wqy-microhei' if scripts == {'CJK'} else 'fonts-noto-core'
+    package = 'fonts-noto-cjk or fonts-wqy-microhei' if scripts <= {'CJK'} else 'fonts-noto-core'
     return f'install one (Debian and Ubuntu: apt-get install {package})'
 
 
