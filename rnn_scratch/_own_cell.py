@@ -8,7 +8,7 @@ from ._checks import show
 
 def begin(rnn, state):
     """Before the first step: a function of the chapter's form, and a state."""
-    if type(rnn).__module__.startswith(('mxnet.', 'd2lzh')):
+    if (rnn if isinstance(rnn, type) else type(rnn)).__module__.startswith(('mxnet.', 'd2lzh')):
         raise TypeError(f'rnn must be a function of inputs, state and params, not {show(rnn)} of gluon: a layer goes '
                         'into RNNModel(layer, vocab_size), and that into train_and_predict_rnn_gluon and '
                         'predict_rnn_gluon.')
@@ -23,8 +23,10 @@ def returned(value, inputs, state, is_first=False):
                     **{'What rnn returns': value})
     needed = [X.shape for X in inputs]
     if not _checks.is_arrays(value[0], needed, kinds=(list, tuple, nd.NDArray)):
+        is_numpy = isinstance(value[0], (list, tuple)) and any(isinstance(Y, np.ndarray) for Y in value[0])
+        cure = 'leave asnumpy() out' if is_numpy else 'W_hq and b_q need vocab_size columns'
         raise ValueError(f'The outputs of rnn must be a list of {len(needed)} NDArrays of shape {needed[0]}, one a step'
-                         f', not {show(value[0])}: W_hq and b_q need vocab_size columns.')
+                         f', not {show(value[0])}{" of NumPy" * is_numpy}: {cure}.')
     _checks.state_like([s.shape for s in state], 'which rnn returns', value[1])
     if is_first and needed[0][1] > 1:
         Y = value[0][0].asnumpy()

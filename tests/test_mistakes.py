@@ -527,8 +527,9 @@ kind('a cell that cannot learn, or is no function')
 LEARNS = 'train_epoch; train_and_predict_rnn'
 wrong(LEARNS, ValueError, 'adds up to 1 | without nd.softmax', rnn=sliced(nd.softmax))
 wrong(LEARNS, ValueError, 'No gradient | [0, 1, 2] | (5, 3), (3, 3), (3,) | asnumpy()', rnn=hidden_in_numpy)
-for layer in [gluon.rnn.RNN(3), gluon.rnn.RNNCell(3), d2lzh.RNNModel(gluon.rnn.RNN(3), 5)]:
+for layer in [gluon.rnn.RNN, gluon.rnn.RNN(3), gluon.rnn.RNNCell(3), d2lzh.RNNModel, d2lzh.RNNModel(gluon.rnn.RNN(3), 5)]:
     wrong(USERS, TypeError, 'rnn must be a function | RNN | train_and_predict_rnn_gluon | predict_rnn_gluon', rnn=layer)
+wrong(USERS, ValueError, 'outputs of rnn | of NumPy: leave asnumpy() out', rnn=sliced(nd.NDArray.asnumpy))
 left(USERS, AssertionError, 'Argument lhs must have NDArray type, but got (', rnn=no_tuple)
 
 kind('settings of a sampler, and a pick that gives no index')
@@ -651,7 +652,9 @@ wrong('plot_hidden_units', ValueError, "'x'", text='abx')
 wrong('plot_hidden_units', ValueError, '300 | 10000', text='a' * 10000)
 wrong('plot_hidden_units', ValueError, '300 | 0', text='')
 wrong('plot_hidden_units', TypeError, 'text | 5', text=5)
-wrong('plot_hidden_units', TypeError, "text | ['a', 'b']", text=['a', 'b'])
+wrong('plot_hidden_units', ValueError, "does not have 'ab', 3 | line", text=['a', 'ab', 3])
+wrong('plot_hidden_units', ValueError, "does not have 't' | a list of entries, such as ['the']", text='t',
+      idx_to_char=['a', 'b', 'c', 'd', 'the'])
 wrong('plot_hidden_units', ValueError, 'num_units | 0', num_units=0)
 wrong('plot_hidden_units', ValueError, 'num_units | 1000000', num_units=10 ** 6)
 wrong('plot_hidden_units', TypeError, 'num_units | 2.5', num_units=2.5)

@@ -205,7 +205,7 @@ def test_a_run_stopped_within_an_epoch_goes_on_there(tmp_path, monkeypatch, samp
     monkeypatch.setattr(run_module, 'SEGMENT', 8)
     saved = load_checkpoint(tmp_path / 'b.safetensors')
     assert saved.epoch == epoch and saved.part['mini_batches'] == 16
-    assert stopped.place() == f'mini-batch 16 of 39 of epoch {epoch + 1}'
+    assert stopped.place(stopped.last) == f'mini-batch 16 of 39 of epoch {epoch + 1}'
     random.seed(5)
     resumed = Run.resume(tmp_path / 'b.safetensors', saved, stopped.settings, stopped.corpus, stopped.plan)
     resumed.train()

@@ -67,13 +67,15 @@ def plot_hidden_units(checkpoint, path, text=None, num_units=40):
     _checks.must_be(Checkpoint, 'a Checkpoint', cure='load it with load_checkpoint', checkpoint=checkpoint)
     _checks.parameters(checkpoint.params)
     line = PREFIX if text is None else text
-    _checks.text(text=line)
+    _checks.must_be((str, list, tuple), 'a text, or a list of entries of the vocabulary', text=line)
     if not 1 <= len(line) <= LONGEST:
         raise ValueError(f'A picture has room for a line of 1 to {LONGEST} characters, and this one has {len(line)}: '
                          'give another line.')
-    unknown = sorted(set(line) - set(checkpoint.idx_to_char))
+    unknown = sorted({repr(char) for char in line if char not in checkpoint.idx_to_char})
     if unknown:
-        raise ValueError(f'The vocabulary does not have {", ".join(map(repr, unknown))}: give another line.')
+        words = [entry for entry in checkpoint.idx_to_char if len(entry) > 1][:1]
+        raise ValueError(f'The vocabulary does not have {", ".join(unknown)}: give another line'
+                         f'{f", in Python as a list of entries, such as {words}" * bool(words)}.')
     text = checkpoint.predict(PREFIX, NUM_CHARS) if text is None else text
     _checks.whole(1, num_units=num_units)
     most = min(MOST_UNITS, LARGEST // len(text))
@@ -209,8 +211,9 @@ def hidden_units_figure(checkpoint, text, num_units):
         if label.get_text() != SPACE:
             label.set_fontproperties(font)
         label.set_size(13)
-    if labels is indices:       # wider than a column
+    if labels is indices or max(map(len, labels)) > 2:          # wider than a column
         axes.tick_params('x', rotation=90, labelsize=9)
+    if labels is indices:
         axes.set_xlabel('index in the vocabulary')
     axes.set_yticks(range(len(units)), units, size=7)
     axes.tick_params(length=0)

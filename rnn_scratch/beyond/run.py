@@ -127,7 +127,7 @@ class Run:
         if saved.part:      # of a state (n, h) each number has eight digits
             states = [] if settings.sampling == 'random' else [8 * settings.batch_size * settings.hidden for _ in CELLS[
                 settings.cell].init_rnn_state(1, 1, run.ctx)]
-            if saved.part['mini_batches'] >= run.num_mini_batches or [*map(len, saved.part['state'])] != states:
+            if not run.is_long or saved.part['mini_batches'] >= run.num_mini_batches or [*map(len, saved.part['state'])] != states:
                 raise ValueError(f'{path} says that it stopped within an epoch, and not in one of this run: take an '
                                  'older model.')
         if run.enough():
@@ -301,11 +301,11 @@ class Run:
                 save_checkpoint(self.path, self.last)
                 self.saved = self.last
 
-    def place(self):
-        """Where `last` stands."""
-        part = self.last.part
-        return (f'mini-batch {part["mini_batches"]:,} of {self.num_mini_batches:,} of epoch {self.last.epoch + 1}'
-                if part else f'epoch {self.last.epoch}')
+    def place(self, checkpoint):
+        """How far it is trained."""
+        part, epoch = checkpoint.part, checkpoint.epoch
+        return (f'mini-batch {part["mini_batches"]:,} of {self.num_mini_batches:,} of epoch {epoch + 1}' if part else
+                f'epoch {epoch}')
 
     def outcome(self):
         lines = f'saved to {self.path}: epoch {self.last.epoch}, perplexity {self.last.perplexities[-1]:f}'

@@ -5,9 +5,9 @@ from pathlib import Path
 import rnn_scratch as d2l
 
 from .. import _checks
+from ..beyond.corpus import printable
 from ..beyond.settings import whole
 from . import flags
-from .shell import say
 from .write import beginning, load
 
 
@@ -86,12 +86,12 @@ def plot(args):
     else:
         output = args.output or pictures.free_name(Path('training.png'))
         pictures.plot_training([*zip(flags.names_of(paths), map(load_checkpoint, paths))], output)
-    say(f'picture in {output}')
+    print(printable(f'picture in {output}'))
 
 
 def show(args):
     """A line for each thing that a person wants to know. Settings and versions may be whatever the file says."""
-    def printable(value):
+    def short(value):
         return value if isinstance(value, str) and value.isprintable() and len(value) <= 200 else _checks.show(value)
 
     from ..beyond.folders import newest_run
@@ -109,9 +109,8 @@ def show(args):
     if isinstance(read, int) and isinstance(there, int) and 0 < read < there:
         rows.append(('text', f'{read:,} of its {there:,} characters were read'))
     if checkpoint.part:
-        place = f'after mini-batch {checkpoint.part["mini_batches"]:,} of epoch {checkpoint.epoch + 1}'
-        rows.append(('stopped', place))
-    rows += sorted((printable(name), printable(value)) for name, value in settings.items() if name != 'cell')
-    rows.append(('saved with', ', '.join(' '.join(map(printable, pair)) for pair in checkpoint.versions.items())))
+        rows.append(('stopped', f'after mini-batch {checkpoint.part["mini_batches"]:,} of epoch {checkpoint.epoch + 1}'))
+    rows += sorted((short(name), short(value)) for name, value in settings.items() if name != 'cell')
+    rows.append(('saved with', ', '.join(' '.join(map(short, pair)) for pair in checkpoint.versions.items())))
     for name, value in rows:
         print(f'{name:<28}{value}')

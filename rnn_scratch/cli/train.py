@@ -212,10 +212,10 @@ def how_it_ended(run, later, can_go_on):
     if run.last is None:
         text = '\nstopped before the end of the first epoch: there is nothing to save'
     elif run.saved is not run.last:
-        text = f'\nstopped after {run.place()}, which could not be saved; ' + (
-            f'what was saved before is in {run.path}' if run.saved else 'nothing before it was saved')
+        text = f'\nstopped after {run.place(run.last)}, which could not be saved; ' + (
+            f'{run.place(run.saved)} is in {run.path}' if run.saved else 'nothing before it was saved')
     else:
-        text = f'\nstopped after {run.place()} and saved to {run.path}'
+        text = f'\nstopped after {run.place(run.last)} and saved to {run.path}'
     if run.saved and can_go_on:
         text += f'; to go on:\n{run.how_to_go_on()}'
     return text + ''.join(f'\n({run.settings.sampling} sampling has not begun)' for run in later)
