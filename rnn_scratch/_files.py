@@ -23,7 +23,8 @@ KINDS = [(b'PK\x03\x04', 'a zip archive'), (b'PK\x05\x06', 'a zip archive'), (b'
 ENCODINGS = {'gb18030': 'GBK', 'big5': 'Big5', 'big5hkscs': 'Big5', 'cp949': 'EUC-KR', 'cp932': 'Shift-JIS',
              'euc_jp': 'EUC-JP', 'koi8_r': 'KOI8-R', 'cp1252': 'Windows-1252 or Latin-1', 'cp1250': 'Windows-1250',
              'cp1251': 'Windows-1251', 'cp1253': 'Windows-1253', 'cp1254': 'Windows-1254', 'cp1255': 'Windows-1255',
-             'cp1256': 'Windows-1256', 'cp874': 'Windows-874', 'utf_32': 'UTF-32', 'utf_16': 'UTF-16',
+             'cp1256': 'Windows-1256', 'cp874': 'Windows-874', 'iso8859_2': 'ISO-8859-2', 'iso8859_5': 'ISO-8859-5',
+             'koi8_u': 'KOI8-U', 'cp866': 'DOS-866', 'utf_32': 'UTF-32', 'utf_16': 'UTF-16',
              'utf_16_le': 'UTF-16LE', 'utf_16_be': 'UTF-16BE', 'iso2022_jp': 'ISO-2022-JP', 'iso2022_kr': 'ISO-2022-KR',
              'hz': 'HZ'}
 SEVEN_BITS = {'iso2022_jp': rb'\x1b\$[@B]', 'iso2022_kr': rb'\x1b\$\)C', 'hz': rb'~\{(?:[!-w][!-~])+~\}'}
@@ -57,7 +58,7 @@ def as_path(path):
     """A path of a user, whose ~ is the home folder; ValueError or TypeError where it cannot be one."""
     if isinstance(path, (str, os.PathLike)) and str(path):
         return Path(os.path.expanduser(path) if str(path)[:2] in ('~/', '~\\') else path)
-    cure = (f'for how many characters to read, write num_chars={path}' if isinstance(path, int) else
+    cure = (f'for how many characters to read, write num_chars={path}' if type(path) is int else
             'give its name, without open()' if isinstance(path, io.IOBase) else 'give the path of one file, as a text')
     raise (ValueError if isinstance(path, str) else TypeError)(f'A path is a text, and not empty, but this is '
                                                     f'{short.repr(path)}: {cure}.')
@@ -193,8 +194,9 @@ def likely_encodings(content, wrong):
             return [name]
     sample = around(content)
     names = [name for name in ENCODINGS if name not in SEVEN_BITS and not name.startswith('utf')]
-    if b'\0' in content:        # of each space and line break of UTF-16 it is the first byte or the second
-        names = ['utf_16_be' if sample[::2].count(0) > sample[1::2].count(0) else 'utf_16_le']
+    if b'\0' in content:        # as in UTF-16, whose bytes are in the order that gives more spaces and line breaks
+        blanks = {name: sum(map(sample.decode(name, 'replace').count, ' \n')) for name in ('utf_16_le', 'utf_16_be')}
+        names = [name for name in blanks if blanks[name] == max(blanks.values())]
     elif 3 * (read := sample.decode('utf-8', 'replace')).count('\ufffd') < sum(char > '\x7f' for char in read):
         return []       # most of it is UTF-8, with damage
     from charset_normalizer import from_bytes

@@ -527,7 +527,8 @@ kind('a cell that cannot learn, or is no function')
 LEARNS = 'train_epoch; train_and_predict_rnn'
 wrong(LEARNS, ValueError, 'adds up to 1 | without nd.softmax', rnn=sliced(nd.softmax))
 wrong(LEARNS, ValueError, 'No gradient | [0, 1, 2] | (5, 3), (3, 3), (3,) | asnumpy()', rnn=hidden_in_numpy)
-for layer in [gluon.rnn.RNN, gluon.rnn.RNN(3), gluon.rnn.RNNCell(3), d2lzh.RNNModel, d2lzh.RNNModel(gluon.rnn.RNN(3), 5)]:
+LAYER = gluon.rnn.RNN(3)
+for layer in [gluon.rnn.RNN, LAYER, gluon.rnn.RNNCell(3), d2lzh.RNNModel, d2lzh.RNNModel(LAYER, 5)]:
     wrong(USERS, TypeError, 'rnn must be a function | RNN | train_and_predict_rnn_gluon | predict_rnn_gluon', rnn=layer)
 wrong(USERS, ValueError, 'outputs of rnn | of NumPy: leave asnumpy() out', rnn=sliced(nd.NDArray.asnumpy))
 left(USERS, AssertionError, 'Argument lhs must have NDArray type, but got (', rnn=no_tuple)

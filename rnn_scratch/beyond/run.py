@@ -125,9 +125,10 @@ class Run:
                                  'to another place.')
         run = cls(settings, corpus, plan, path, last=saved, best=best, **others)
         if saved.part:      # of a state (n, h) each number has eight digits
-            states = [] if settings.sampling == 'random' else [8 * settings.batch_size * settings.hidden for _ in CELLS[
-                settings.cell].init_rnn_state(1, 1, run.ctx)]
-            if not run.is_long or saved.part['mini_batches'] >= run.num_mini_batches or [*map(len, saved.part['state'])] != states:
+            cell, length = CELLS[settings.cell], 8 * settings.batch_size * settings.hidden
+            lengths = [] if settings.sampling == 'random' else [length for _ in cell.init_rnn_state(1, 1, run.ctx)]
+            is_of_run = run.is_long and saved.part['mini_batches'] < run.num_mini_batches
+            if not is_of_run or [*map(len, saved.part['state'])] != lengths:
                 raise ValueError(f'{path} says that it stopped within an epoch, and not in one of this run: take an '
                                  'older model.')
         if run.enough():

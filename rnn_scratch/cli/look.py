@@ -92,7 +92,8 @@ def plot(args):
 def show(args):
     """A line for each thing that a person wants to know. Settings and versions may be whatever the file says."""
     def short(value):
-        return value if isinstance(value, str) and value.isprintable() and len(value) <= 200 else _checks.show(value)
+        is_plain = isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= 200
+        return value if is_plain else _checks.show(value)
 
     from ..beyond.folders import newest_run
     checkpoint = load(args.model or newest_run()[-1])
@@ -109,7 +110,8 @@ def show(args):
     if isinstance(read, int) and isinstance(there, int) and 0 < read < there:
         rows.append(('text', f'{read:,} of its {there:,} characters were read'))
     if checkpoint.part:
-        rows.append(('stopped', f'after mini-batch {checkpoint.part["mini_batches"]:,} of epoch {checkpoint.epoch + 1}'))
+        number = checkpoint.part['mini_batches']
+        rows.append(('stopped', f'after mini-batch {number:,} of epoch {checkpoint.epoch + 1}'))
     rows += sorted((short(name), short(value)) for name, value in settings.items() if name != 'cell')
     rows.append(('saved with', ', '.join(' '.join(map(short, pair)) for pair in checkpoint.versions.items())))
     for name, value in rows:
