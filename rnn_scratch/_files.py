@@ -206,7 +206,8 @@ def likely_encodings(content, wrong):
     found = [match for match in found if match.chaos <= found[0].chaos + 0.1]
     found.sort(key=lambda match: -match.coherence)      # how much it is like a language
     found = [match for match in found if match.coherence > 0 or found[0].coherence < 0.3]
-    return [next(name for name in names if name in match.could_be_from_charset) for match in found[:4]]
+    found = [[name for name in names if name in match.could_be_from_charset] for match in found]
+    return [fitting[0] for fitting in found if fitting and begins(content, fitting[0])][:4]
 
 
 def around(content):

@@ -601,6 +601,7 @@ def test_a_run_that_has_learnt_nothing_says_so_and_the_cure_works(program, tmp_p
     (['--corpus', 'song.txt', 'more.txt'], 'more.txt: a flag takes one value'),
     (['--corpus', '-'], 'save standard input in a file'),
     (['--corpus', ''], "not empty, but this is ''"),
+    (['--corpus=~/no-such-poem.txt'], f'{os.path.expanduser("~")} | no-such-poem.txt does not exist'),
     pytest.param(['--corpus', '/dev/stdin'], 'The corpus /dev/stdin is no file, but a pipe, a socket or a device: save',
                  marks=unix),
     (['--num-chars', 30], '--num-chars 30 and --holdout 0 leave 30 characters'),

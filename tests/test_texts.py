@@ -34,6 +34,7 @@ for w in range(3):
 '''
 KOREAN = '봄이 오면 산에 들에 꽃이 피네\n강물은 천천히 바다로 가고\n우리는 말없이 길을 걷네\n'
 HINDI = 'बारिश आई धीरे धीरे\nछत पर गीत सुनाती\nमिट्टी की खुशबू उड़ती\nमन में याद जगाती\n'
+THAI = 'ฝนตกทั้งคืน ตอนเช้าแดดออก\nนกร้องเพลงบนต้นไม้\nลมพัดใบไม้ไหว\n\nแม่น้ำไหลช้าๆ\n'
 CHAT = 'Li: 今天下雨 ☔\r\nMo: 带伞 了吗 👩‍👩‍👧\r\nLi: no 😀😀\r\nMo: 等 我 ok?\r\n'
 SMALL = ['--hidden', '48', '--batch-size', '2', '--num-steps', '12', '--epochs', '40', '--pred-period', '40',
          '--sampling', 'consecutive']
@@ -64,13 +65,14 @@ def test_an_english_chapter_has_words_with_spaces_between_them(program, tmp_path
     assert runs_of(' '.join((CHAPTER * 2).split('\n')), song[:-1]) > 0.4
 
 
-@pytest.mark.parametrize('text, prefix', [pytest.param(CODE, 'def area', marks=pytest.mark.slow), (KOREAN, '봄이 오면'),
-                                          (HINDI, 'बारिश'), (CHAT.replace('\r\n', '\n'), 'Li: ')],
-                         ids=['code', 'Korean', 'Hindi', 'chat'])
-def test_kept_lines_are_the_lines_of_the_song(program, tmp_path, text, prefix):
-    """In training, below each other with three spaces before them, and in writing; the chat had \\r\\n."""
-    is_chat = text in CHAT.replace('\r\n', '\n')
-    content = (text * 4).replace('\n', '\r\n' if is_chat else '\n').encode()
+@pytest.mark.parametrize('text, line_break, prefix', [
+    pytest.param(CODE, '\n', 'def area', marks=pytest.mark.slow), (KOREAN, '\n', '봄이 오면'), (HINDI, '\n', 'बारिश'),
+    (THAI, '\n', 'ฝนตก'), (CHAT, '\r\n', 'Li: '), (CHAT, '\r', 'Li: ')],
+                         ids=['code', 'Korean', 'Hindi', 'Thai', 'chat', 'chat of an old Mac'])
+def test_kept_lines_are_the_lines_of_the_song(program, tmp_path, text, line_break, prefix):
+    """In training, below each other with three spaces before them, and in writing."""
+    text = text.replace('\r\n', '\n')
+    content = (text * 4).replace('\n', line_break).encode()
     flags = ['--keep-lines', *(LONG if text == CODE else [])]
     printed, path = trained(program, tmp_path, content, prefix, *flags, pred_len=140)
     song = program('write', path, '--prefix', prefix, '--temperature', 0, '--num-chars', 140).stdout[:-1]
@@ -78,7 +80,8 @@ def test_kept_lines_are_the_lines_of_the_song(program, tmp_path, text, prefix):
     assert f' - {song}\n'.replace('\n', '\n   ')[:-3] in printed and 'line breaks' not in printed
     assert runs_of(text * 4, song) > 0.4, song
     assert '\n' in load_checkpoint(path).idx_to_char
-    assert 'keep_lines                  True' in program('show', path).stdout
+    shown = program('show', path).stdout
+    assert 'keep_lines                  True' in shown and "line_break                  ''\n" in shown
     several = program('write', path, '--prefix', prefix, '--temperature', 0, 1, '--num-chars', 40).stdout
     assert several.startswith('temperature 0             temperature 1\n')
 
@@ -115,6 +118,13 @@ def mend(sentence, folder, name=None):
     ('분홍 꽃이 피는 봄날에', 'iso2022_kr', 'ISO-2022-KR', 'ISO-2022-KR'),
     ('雨下了一夜\n我们在桥上等', 'hz', 'HZ', 'HZ'),
     ('ฝนตกทั้งคืน ตอนเช้าแดดออก', 'cp874', 'Windows-874', 'CP874'),
+    ('Η βροχή έπεφτε όλη τη νύχτα', 'cp1253', 'Windows-1253', 'CP1253'),
+    ('הגשם ירד כל הלילה ובבוקר יצאה השמש', 'cp1255', 'Windows-1255', 'CP1255'),
+    ('نزل المطر طوال الليل وفي الصباح أشرقت الشمس', 'cp1256', 'Windows-1256', 'CP1256'),
+    ('Zażółć gęślą jaźń, deszcz padał całą noc', 'cp1250', 'Windows-1250', 'CP1250'),
+    ('Дощ йшов усю ніч, а вранці вийшло сонце', 'koi8_u', 'KOI8-U', 'KOI8-U'),
+    ('Дождь шёл всю ночь, а утром вышло солнце', 'cp866', 'DOS-866', 'CP866'),
+    ('Дождь шёл всю ночь, а утром вышло солнце', 'iso8859_5', 'ISO-8859-5', 'ISO8859-5'),
 ])
 def test_an_encoding_is_named_and_mended(tmp_path, text, encoding, named, iconv):
     """By itself and in a long text; where several fit, it is among those that are said, with how it reads."""
@@ -127,6 +137,21 @@ def test_an_encoding_is_named_and_mended(tmp_path, text, encoding, named, iconv)
         assert not several or re.search(rf'for NAME, .*\b{iconv}\b.* whichever reads right', str(caught.value))
         mend(str(caught.value), tmp_path, iconv)
         assert (tmp_path / 'new.txt').read_text('utf-8') == f'{text}\n' * times
+
+
+def test_seven_bits_after_a_long_beginning(tmp_path):
+    """Where the marks are, and not only at the start."""
+    (tmp_path / 'old.txt').write_bytes(('a line of English\n' * 500 + '川の音をきいて').encode('iso2022_jp'))
+    with pytest.raises(ValueError, match="most likely ISO-2022-JP, as which it reads '川の音をきいて'"):
+        d2l.load_data_jay_lyrics(tmp_path / 'old.txt')
+
+
+@pytest.mark.parametrize('known, cure', [('ab\n ', r"for a line break write '\\n'"), ('ab ', "for a line break write ' '"),
+                                         ('ab', 'take another, or read more')])
+def test_a_line_break_in_a_prefix(known, cure):
+    model = Checkpoint(d2l.get_params(len(known), 3, len(known), mx.cpu()), [], [*known], 3)
+    with pytest.raises(ValueError, match=rf"'\\r' of the prefix 'a\\r' .*: {cure}"):
+        model.predict('a\r', 3)
 
 
 @pytest.mark.parametrize('text', ['print("~{x}~")', 'if a ~{ b', '\x1b[31mred\x1b[0m', 'price: $B 5', 'a+AGE-b'])

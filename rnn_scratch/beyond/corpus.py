@@ -118,9 +118,10 @@ def line_breaks(text):
 
 
 def laid_out(song, checkpoint):
-    """A song as the text of its model looked: with line breaks for that which stands for them there.
+    """歌的样子和原文一样：哪些空格是换行，模型记得。
 
-    A model that does not say what that is, such as one of version 0.2, was for lyrics: a line for each space.
+    A song as the text of its model looked: with line breaks for that which stands for them there. A model that does not
+    say what that is, such as one of version 0.2, was for lyrics: a line for each space.
     """
     line_break, song = checkpoint.settings.get('line_break'), printable(song)
     return song if line_break == '' else song.replace('  ' if line_break == '  ' else ' ', '\n')
