@@ -56,7 +56,7 @@ def test_refusals(tmp_path, monkeypatch):
     own = dataclasses.replace(model, cell='mine')
     with pytest.raises(ValueError, match="'mine'"):
         page.to_html([('songs', own)], path)
-    with pytest.raises(ValueError, match="the vocabulary of 'songs' has longer entries, such as 'the'"):
+    with pytest.raises(ValueError, match="the vocabulary of 'songs' has longer entries, such as 'cat'"):
         page.to_html([('songs', make_model('rnn', ['cat', 'the']))], path)
     monkeypatch.setattr(page, 'LARGEST', 100)
     with pytest.raises(ValueError, match='fewer'):

@@ -256,6 +256,17 @@ def test_segments_change_no_number(tmp_path, monkeypatch, sampling, engine):
         np.testing.assert_array_equal(a.asnumpy(), b.asnumpy())
 
 
+def test_the_segments_of_a_large_model_are_short(tmp_path):
+    """A step takes 6 operations for each number of the parameters and each of the T n characters."""
+    for hidden, expected in [(8, 128), (256, 128), (1024, 26), (4096, 3)]:      # of 10 mini-batches an epoch
+        settings = Settings('random', num_chars=0, hidden=hidden)
+        run = Run(settings, Corpus.read(None, 0), Plan(), tmp_path / 'a.safetensors')
+        vocab_size = run.corpus.vocab_size
+        numbers = 2 * vocab_size * hidden + hidden ** 2 + hidden + vocab_size
+        assert run.segment == expected == max(1, min(128, int(6e11 / (6 * 35 * 32 * numbers))))
+        assert run.is_long == (hidden == 4096)
+
+
 def test_ctrl_c_within_the_first_epoch(program, tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, 'SEGMENT', 8)
     step, calls = fused.gradients_of_checked, itertools.count()

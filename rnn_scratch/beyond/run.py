@@ -30,7 +30,7 @@ from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .corpus import keep_note, printable
 from .stop import StopSignals
 
-SEGMENT = 128       # mini-batches; an epoch that has more is a long one
+SEGMENT, WORK = 128, 6e11       # of a segment: mini-batches at most, and operations, some seconds of work
 
 
 def check_run(settings, corpus, plan, workers=None):
@@ -90,7 +90,9 @@ class Run:
         if self.path.suffix != '.safetensors':
             raise ValueError(f"A checkpoint's name ends in .safetensors, and {str(path)!r} does not.")
         self.num_mini_batches = num_mini_batches(settings, len(corpus.indices))
-        self.is_long = not train_epoch and self.num_mini_batches > SEGMENT
+        work = 6 * settings.num_steps * settings.batch_size * num_parameters(settings, corpus)     # of a mini-batch
+        self.segment = max(1, min(SEGMENT, int(WORK / work)))
+        self.is_long = not train_epoch and self.num_mini_batches > self.segment     # of several segments
         self.engine, self.begin, self.bar = fused if settings.engine == 'fused' else d2l, begin, None
         self.train_epoch = train_epoch or (self.train_segments if self.is_long else self.engine.train_epoch)
         self.writes, self.workers, self.ctx = writes, workers, d2l.try_gpu()
@@ -267,7 +269,7 @@ class Run:
         if self.engine is fused:
             cell, seam = rnn, {'gradients': watched(fused.gradients_of_checked)}
         while True:
-            size = min(SEGMENT, self.num_mini_batches - done)
+            size = min(self.segment, self.num_mini_batches - done)
             segment = itertools.islice(mini_batches, size)
             perplexity = self.engine.train_epoch(cell, params, first_state, h, vocab_size, ctx, corpus_indices,
                                                  is_random_iter, T, *rest, **seam,
