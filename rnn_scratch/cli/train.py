@@ -55,11 +55,11 @@ def add_train(commands):
 
 
 def corpus_path(text):
-    """From the root on, so that the run can be resumed from another folder; a pipe has no such name."""
+    """From the root on, so that the run can be resumed from another folder."""
     if text == '-':
         raise argparse.ArgumentTypeError('a run reads its text again when it goes on: save standard input in a file')
     text = os.path.expanduser(text)     # the shell leaves the ~ of --corpus=~/poem.txt
-    return text if text == '' or os.path.exists(text) and not os.path.isfile(text) else os.path.realpath(text)
+    return os.path.realpath(text) if os.path.isfile(text) else text
 
 
 def train(args):
@@ -169,7 +169,7 @@ def resumed(args):
 def what_decides(run):
     """All that the steps of a run, and their number, depend on, as bytes. It must be the same on all workers."""
     facts = {**vars(run.settings), **run.facts, 'corpus': None}     # where the text is may differ; its hash is there
-    models = [model for model in (run.last, run.best) if model]
+    models = [model for model in (run.last, run.best, run.begin) if model]
     entries = [facts, run.plan.epochs, run.plan.stop_at, run.plan.patience,
                [[model.perplexities, model.held_out, model.random_state] for model in models]]
     return b''.join([json.dumps(entries, sort_keys=True).encode(),
