@@ -110,7 +110,7 @@ def test_the_profiler_leaves_the_devices_of_the_machine_alone(run, tmp_path):
     """MXNet's profiler deletes the file that it is to write. As root that was /dev/null, for all other programs."""
     before = os.stat(os.devnull)
     result = run('-c', f'import sys; sys.path.insert(0, {str(ROOT / "benchmarks")!r}); import operators\n'
-                       'operators.EPOCHS = 1; operators.main(operators.d2l)')
+                       'operators.EPOCHS = 1; operators.main(operators.fused)')
     assert result.returncode == 0, result.stderr
     after = os.stat(os.devnull)
     assert stat.S_ISCHR(after.st_mode) and (after.st_ino, after.st_rdev) == (before.st_ino, before.st_rdev)

@@ -252,7 +252,8 @@ SMALL = ['--num-chars', 500, '--hidden', 8, '--batch-size', 4, '--num-steps', 10
 
 
 @pytest.mark.parametrize('name, sampling', [
-    ('lstm', 'consecutive'), *(pytest.param(cell, 'random', marks=pytest.mark.slow) for cell in ['gru', 'relu'])])
+    ('relu', 'random'), *(pytest.param(*values, marks=pytest.mark.slow) for values in [
+        ('gru', 'random'), ('lstm', 'consecutive')])])
 def test_the_command_line(program, tmp_path, name, sampling):
     """One epoch and two more are three, to the bit; and the model is shown, written with and drawn."""
     flags = ['train', *SMALL, '--cell', name, '--sampling', sampling]

@@ -183,13 +183,14 @@ IN_A_SCRIPT = """if True:
 """
 
 
-@pytest.mark.parametrize('engine', ['d2l', 'fused'])
+@pytest.mark.parametrize('engine', [pytest.param('d2l', marks=pytest.mark.slow), 'fused'])
 def test_ctrl_c_while_an_array_is_deleted_in_a_script(run, engine):
     """The chapter's functions, in a process without the command line."""
     result = run('-c', IN_A_SCRIPT, engine)
     assert (result.stdout, result.stderr) == ('interrupted; the parameters have changed: True\n', '')
 
 
+@pytest.mark.slow
 def test_a_program_with_its_own_way_with_ctrl_c_is_left_alone(run):
     """It would hear of one key press twice; Python says what was ignored, as without this package."""
     result = run('-c', IN_A_SCRIPT, 'fused', 'own')
@@ -469,8 +470,8 @@ def test_characters_that_a_terminal_does_not_know(program, monkeypatch, tmp_path
 
 
 @pytest.mark.parametrize('redirection, status, unbuffered', [
-    ('> /dev/full', 1, ''), ('> /dev/full', 1, '1'), ('| head -2', 0, ''), ('>&- 2>&-', 0, ''),
-    ('2> /dev/full <&-', 0, '')])
+    ('> /dev/full', 1, ''), ('| head -2', 0, ''), *(pytest.param(*values, marks=pytest.mark.slow) for values in [
+        ('> /dev/full', 1, '1'), ('>&- 2>&-', 0, ''), ('2> /dev/full <&-', 0, '')])])
 def test_in_a_shell(tmp_path, redirection, status, unbuffered):
     """The process as a whole: what Python does at its very end belongs to it."""
     command = shlex.join([sys.executable, '-m', 'rnn_scratch', 'train', *map(str, SMALL)])

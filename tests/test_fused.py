@@ -155,8 +155,9 @@ def train(engine, corpus, is_random_iter, num_epochs, h=64, T=20, lr=30, n=8, th
 SAMPLINGS = pytest.mark.parametrize('is_random_iter', [True, False], ids=['random', 'consecutive'])
 
 
-@pytest.mark.parametrize('lr, theta', [(30, 1e-2), (0.2, None)])
-@SAMPLINGS
+@pytest.mark.parametrize('is_random_iter, lr, theta', [
+    (True, 30, 1e-2), (False, 0.2, None), *(pytest.param(*values, marks=pytest.mark.slow) for values in [
+        (False, 30, 1e-2), (True, 0.2, None)])])
 def test_the_same_training(corpus, is_random_iter, lr, theta):
     """A learning rate of 30. With the chapter's 100 the first epochs are chaotic: there, a change of the parameters in
     their seventh digit changes perplexities in their fourth, whichever the engine. Without clipping so does 1.
@@ -168,6 +169,7 @@ def test_the_same_training(corpus, is_random_iter, lr, theta):
     assert ours.perplexities[-1] < 0.9 * ours.perplexities[0]
 
 
+@pytest.mark.slow
 def test_the_same_text(corpus):
     """From a model that has learnt some songs by heart: random weights would write a chaotic or a dull text."""
     corpus_indices, char_to_idx, idx_to_char, vocab_size = corpus

@@ -27,6 +27,7 @@ def wheel(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_the_wheel_works_with_no_checkout_in_sight(wheel, tmp_path):
     """A fresh environment has the wheel, and sees the dependencies (there is no network in a test) after its own.
 

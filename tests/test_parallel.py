@@ -44,8 +44,9 @@ def contexts(count):
 
 
 @pytest.mark.parametrize('sampling', ['random', 'consecutive'])
-@pytest.mark.parametrize('engine, count, kind', [(d2l, 2, 'local'), (d2l, 3, 'device'), (fused, 2, 'device'),
-                                                 (fused, 3, 'local')])
+@pytest.mark.parametrize('engine, count, kind', [
+    (d2l, 2, 'local'), (fused, 3, 'device'), *(pytest.param(*values, marks=pytest.mark.slow) for values in [
+        (d2l, 3, 'device'), (fused, 2, 'local')])])
 def test_several_devices_are_one_process(sampling, engine, count, kind, capsys):
     """20 steps an epoch; two epochs, so that the copies and the second shuffling are seen, too."""
     expected, _ = train(d2lzh, sampling, epochs=2)

@@ -122,6 +122,7 @@ def test_one_seed_gives_the_same_digits_alone_and_in_turn(program):
     assert len(both) == 2 and both[1:] == alone
 
 
+@pytest.mark.slow
 def test_two_hash_seeds_print_the_same_lines(run):
     first, second = (run('-m', 'rnn_scratch', 'train', *SMALL, '--epochs', 2, '--pred-period', 1, '--seed', 5, '--out',
                          f'out{seed}', PYTHONHASHSEED=seed).stdout for seed in '12')

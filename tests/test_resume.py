@@ -89,9 +89,9 @@ def stop_by_a_closed_pipe(folder, *flags):
 
 @pytest.mark.parametrize('stop, sampling, engine', [
     pytest.param(stop_by_epochs, 'consecutive', 'fused', id='epochs'),
-    pytest.param(stop_by_signals(signal.SIGINT), 'random', 'tutorial', id='Ctrl-C'),
-    pytest.param(stop_by_kill, 'random', 'fused', id='kill'),
     *(pytest.param(*values, id=name, marks=pytest.mark.slow) for name, values in {
+        'Ctrl-C': (stop_by_signals(signal.SIGINT), 'random', 'tutorial'),
+        'kill': (stop_by_kill, 'random', 'fused'),
         'epochs-2': (stop_by_epochs, 'random', 'tutorial'),
         'Ctrl-C-twice': (stop_by_signals(signal.SIGINT, signal.SIGINT), 'consecutive', 'fused'),
         'SIGTERM': (stop_by_signals(signal.SIGTERM), 'random', 'fused'),

@@ -146,8 +146,8 @@ def test_seven_bits_after_a_long_beginning(tmp_path):
         d2l.load_data_jay_lyrics(tmp_path / 'old.txt')
 
 
-@pytest.mark.parametrize('known, cure', [('ab\n ', r"for a line break write '\\n'"), ('ab ', "for a line break write ' '"),
-                                         ('ab', 'take another, or read more')])
+@pytest.mark.parametrize('known, cure', [
+    ('ab\n ', r"for a line break write '\\n'"), ('ab ', "for a line break write ' '"), ('ab', 'take another, or read')])
 def test_a_line_break_in_a_prefix(known, cure):
     model = Checkpoint(d2l.get_params(len(known), 3, len(known), mx.cpu()), [], [*known], 3)
     with pytest.raises(ValueError, match=rf"'\\r' of the prefix 'a\\r' .*: {cure}"):

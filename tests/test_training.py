@@ -73,8 +73,8 @@ def test_one_step_s_gradients_are_d2lzh_s(corpus, is_random_iter):
 
 
 @pytest.mark.parametrize('name, is_random_iter', [
-    ('gru', True), ('lstm', False), *(pytest.param(*values, marks=pytest.mark.slow) for values in [
-        ('gru', False), ('lstm', True)])])
+    ('gru', True), *(pytest.param(*values, marks=pytest.mark.slow) for values in [
+        ('gru', False), ('lstm', True), ('lstm', False)])])
 def test_another_cell(corpus, name, is_random_iter, capsys):
     """The GRU, and the LSTM with its two states, train as they do with d2lzh."""
     corpus = (corpus[0][:2000], *corpus[1:])
@@ -211,27 +211,25 @@ def test_an_index_outside_the_vocabulary_is_named(corpus):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('engine, is_random_iter, low, high', [
-    (fused, True, 1.28, 1.34),
-    (d2l, True, 1.28, 1.34),
-    # The few published runs end between 1.16 and 1.19. With one seed, rounding alone moves the end: this package has
-    # ended at 1.148, 1.158, 1.162 and 1.166, with other kernels of OpenBLAS and other orders of the same sums. Lower is
-    # better learnt, so the lower bound has room for that; the upper one is that of the published runs.
-    (fused, False, 1.13, 1.19),
-    (d2l, False, 1.13, 1.19),
-], ids=['fused-random', 'tutorial-random', 'fused-consecutive', 'tutorial-consecutive'])
-def test_the_chapter_s_perplexities_on_the_book_s_corpus(book_archive, engine, is_random_iter, low, high):
-    """After 250 epochs, in the range of the published runs of the chapter."""
-    trained = train(engine, d2l.load_data_jay_lyrics(book_archive), is_random_iter, 250, pred_period=50, prefixes=[])
-    assert low <= trained.perplexities[-1] <= high
+@pytest.mark.parametrize('engine', [fused, d2l], ids=['fused', 'tutorial'])
+def test_the_chapter_s_perplexities_on_the_book_s_corpus(book_archive, engine):
+    """After 250 epochs of random sampling, in the range of the published runs of the chapter."""
+    trained = train(engine, d2l.load_data_jay_lyrics(book_archive), True, 250, pred_period=50, prefixes=[])
+    assert 1.28 <= trained.perplexities[-1] <= 1.34
 
 
 @pytest.mark.slow
 def test_the_middle_of_four_seeds_is_that_of_the_published_runs(book_archive):
-    """A single run is moved by its seed and by rounding. The median of four has no room beyond the published range."""
+    """A single run of consecutive sampling is moved by its seed and by rounding. The median of four has no room beyond
+    the published range. By the engine that is faster: test_fused.py compares both.
+    """
     corpus = d2l.load_data_jay_lyrics(book_archive)
     runs = [train(fused, corpus, False, 250, pred_period=250, prefixes=[], seed=seed).perplexities
             for seed in range(4)]
     low, high = [56, 6.6, 1.99, 1.28, 1.16], [64, 7.4, 2.13, 1.33, 1.19]        # epochs 50, 100, 150, 200 and 250
     middle = np.median(runs, axis=0)[49::50]
     assert (low <= middle).all() and (middle <= high).all(), middle
+    # The few published runs end between 1.16 and 1.19. With seed 0, rounding alone moves the end: this package has
+    # ended at 1.148, 1.158, 1.162 and 1.166, with other kernels of OpenBLAS and other orders of the same sums. Lower is
+    # better learnt, so the lower bound has room for that; the upper one is that of the published runs.
+    assert 1.13 <= runs[0][-1] <= 1.19

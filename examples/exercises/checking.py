@@ -9,7 +9,9 @@ Traceback (most recent call last):
 SystemExit: 还有 1 处不对。 Still wrong: 1.
 """
 import os
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -39,7 +41,20 @@ def how_many(found):
     """
     if found is None or isinstance(found, Exception):
         return found
-    return len(found) if isinstance(found, (tuple, list)) else f'{type(found).__name__}, 不是 not tuple / list'
+    return len(found) if isinstance(found, (tuple, list)) else TypeError(
+        f'应是元组或列表，不是 {type(found).__name__}。 It should be a tuple or a list.')
+
+
+def gluon_outputs(X, H_0, params, activation):
+    """What gluon's own layers make of the same weights: outputs (T, n, q), H (n, h)."""
+    from mxnet import gluon, nd
+    W_xh, W_hh, b_h, W_hq, b_q = params
+    rnn = gluon.rnn.RNN(len(b_h), activation=activation, input_size=len(b_q))
+    rnn.initialize()
+    for name, value in [('i2h_weight', W_xh.T), ('h2h_weight', W_hh.T), ('i2h_bias', b_h), ('h2h_bias', b_h * 0)]:
+        rnn.collect_params()[f'{rnn.prefix}l0_{name}'].set_data(value)
+    Hs, (H,) = rnn(nd.one_hot(X.T, len(b_q)), [H_0.expand_dims(axis=0)])        # (T, n, h)
+    return nd.dot(Hs, W_hq) + b_q, H[0]
 
 
 def failure(error):
@@ -123,7 +138,7 @@ def report(lines, prediction=None):
     if wrong:
         sys.exit(f'还有 {wrong} 处不对。 Still wrong: {wrong}.')
     print('✓ 全对了。 All right.')
-    program = os.path.basename(sys.argv[0])
-    if program.startswith('exercise_'):
-        solution = program.replace('exercise', 'solution')
+    number = re.search(r'exercise_(\d+)', os.path.basename(sys.argv[0]))
+    if number:
+        solution, = [path.name for path in Path(__file__).parent.glob(f'solution_{number[1]}_*.py')]
         print(f'现在运行 {solution}，和你的预测比一比。 Now run {solution} and compare with your prediction.')

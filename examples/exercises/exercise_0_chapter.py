@@ -6,18 +6,21 @@
     beside d2lzh.
 
     可以用 You may use: `nd`, `autograd`, `d2l.sgd`, `d2l.data_iter_random`, `d2l.data_iter_consecutive`.
-    后面的函数可以用前面写好的。 A function may use those that you have written before it.
+    后面的函数可以用前面写好的；前面的有错，后面会跟着错，所以先改最上面的 ✗。
+    A function may use those that you have written before it. Then their mistakes show there, too: mend the first ✗
+    first.
 
 先预测 Predict first
     这一章有十几个常见的错误。有几个会报错？有没有困惑度反而更好看的？
     There are a dozen usual mistakes in this chapter. How many stop with an error? Does any look better than the truth?
 
-错误后面的数 The numbers behind a mistake
-    正确的和有这个错误的程序，训练 40 个迭代周期后的困惑度（2,000 字，h = 32；只知道字频的模型是 182）。由
-    mistakes_0_chapter.py 测量。 The perplexity after 40 epochs, right and with this mistake (2,000 characters, h = 32;
-    a model that knows only how frequent each character is has 182). That file measures them.
+检查时，错误后面方括号里的数 The numbers in brackets behind a mistake
+    正确的和有这个错误的程序，随机采样训练 40 个迭代周期后的困惑度（2,000 字，h = 32；只知道字频的模型是 182）。
+    由 mistakes_0_chapter.py 测量，各台机器略有不同。
+    The perplexity after 40 epochs of random sampling, right and with this mistake (2,000 characters, h = 32; a model
+    that knows only how frequent each character is has 182). That file measures them; machines differ a little.
 """
-from checking import attempt, how_many, report  # before MXNet is imported
+from checking import attempt, gluon_outputs, how_many, report  # before MXNet is imported
 
 # isort: split
 import contextlib
@@ -32,7 +35,7 @@ import rnn_scratch as d2l
 import d2lzh
 import mxnet as mx
 import numpy as np
-from exercise_5_relu import gluon_outputs
+from mistakes_0_chapter import COST
 from mxnet import autograd, nd  # noqa: F401 (autograd: for you to use)
 from mxnet.gluon.loss import SoftmaxCrossEntropyLoss
 
@@ -99,24 +102,6 @@ n, T, h, V, ctx = 2, 5, 4, 7, mx.cpu()
 TEXT = np.random.RandomState(3).randint(V, size=62).tolist()
 LR, THETA = 3, 0.1
 SETTINGS = h, V, ctx, TEXT
-
-# The perplexity after 40 epochs, right and with each mistake; where it stays, what happens (mistakes_0_chapter.py).
-COST = {
-    'X': '训练报错 training stops with an error about shapes',
-    'H': '56.7 → 73.7',
-    'tanh': '56.7 → 175',
-    'reset': '歌变成 the song becomes 我 我 我 我 …',
-    'prefix': '歌变成 the song becomes 分的 有什么 …',
-    'axis': '歌里只有空格 the song is nothing but spaces',
-    'each': '56.7 → 9.2：更低，却不是书上的裁剪 lower, and yet not what the book does',
-    'late': '56.7 → ∞',
-    'exps': '56.7 → 58.4，模型一样 the same model',
-    'Y': '56.7 → 188，不报错，歌里只有空格 no error, and the song is nothing but spaces',
-    'sgd': '56.7 → 185',
-    'goes on': '56.7 → 60.6',
-    'detach': '49.3 → 49.3：这里没有代价，见练习 4 no cost here, see exercise 4',
-}
-
 
 def costs(name):
     return f' [{COST[name]}]'
@@ -242,7 +227,8 @@ def check_rnn(rnn):
     outputs, state = found
     right, right_H = gluon_outputs(X, H_0, params, 'tanh')
     from_H_0 = [gluon_outputs(X[:, t:t + 1], H_0, params, 'tanh') for t in range(T)]
-    yield 'rnn: 几个输出 the number of outputs', how_many(outputs), T
+    yield 'rnn: 几个输出 the number of outputs', how_many(outputs), T, {
+        'append 要写在循环里面。 outputs.append belongs inside the loop.': 1}
     if how_many(outputs) == T:
         yield 'rnn: 输出 outputs, beside gluon.rnn.RNN', attempt(nd.stack, *outputs), right, {
             '每一步都从同一个 H 开始：状态没有传给下一步。 Each step begins with the same H: it is not handed on.'
@@ -272,15 +258,19 @@ def check_predict(predict_rnn):
         rest = len(prefix) - 1
         yield f'predict_rnn({prefix!r}, {num})', attempt(predict_rnn, prefix, num, d2l.rnn, params, *model), right(
             prefix, num), {
-            '每个字都从零状态开始：状态没有接下去。 Each character begins with a state of zeros.'
+            '每个字都从零状态开始：状态没有传下去。 Each character begins with a state of zeros.'
             + costs('reset'): right(prefix, num, zeros_always),
-            '前缀没有喂给模型：从第二个字起就自己写了。 The prefix is not fed: it writes from the second character on.'
+            '前缀没有送进模型：从第二个字起就自己写了。 The prefix is not fed: it writes from the second character on.'
             + costs('prefix'): right(prefix[0], num + rest) if rest else None,
-            '只喂了前缀的最后一个字。 Of the prefix the last character alone is fed.':
+            '只送进了前缀的最后一个字。 Of the prefix the last character alone is fed.':
                 prefix[:-1] + right(prefix[-1], num) if rest else None,
             'argmax 的轴错了：q 个分数在 axis=1。 argmax over the wrong axis: the q scores are along axis=1.'
-            + costs('axis'): lambda song, prefix=prefix, num=num: song == prefix + num * chars[0] or (
-                isinstance(song, Exception) and 'scalar' in str(song)),
+            + costs('axis'): prefix + num * chars[0],
+            'axis=0 给出 q 个数，asscalar 就报错：q 个分数在 axis=1。 argmax over axis=0 gives q numbers, and asscalar '
+            'fails: the q scores are along axis=1.':
+                lambda song: isinstance(song, Exception) and 'scalar' in str(song),
+            '循环少了几次：要读完前缀，再写 num_chars 个字。 The loop is too short: it reads the prefix, then writes.':
+                right(prefix, num - rest) if rest > 1 else None,
             '多写了一个字。 One character too many.': right(prefix, num + 1),
             '少写了一个字。 One character too few.': right(prefix, num - 1)}
 
@@ -304,12 +294,14 @@ def check_clipping(grad_clipping):
             'Each array is clipped by itself, which changes the direction. Take one norm of all together.'
             + costs('each'): clipped(d2lzh.grad_clipping, theta, True),
             '没有改到 param.grad：要就地改。 param.grad did not change: change it in place.': as_it_was,
+            '不能换成另一个数组，要就地改。 Another array cannot stand there: change it in place, param.grad[:] = …':
+                lambda yours: isinstance(yours, AttributeError),
             '范数没有开方。 The square root is missing.': as_it_was * theta / 169,
             '用了参数的平方：范数是梯度的。 Squares of the parameters: it is the norm of the gradient.':
                 as_it_was * min(theta / math.sqrt(5), 1),
             '每个数各裁各的。 Each number is clipped by itself.': as_it_was.clip(-theta, theta)}
     yield 'grad_clipping, θ = 26, ‖g‖ = 13', clipped(grad_clipping, 26), as_it_was, {
-        '短的梯度不动。 A short gradient is left as it is.': as_it_was * 2}
+        '范数不超过 θ 的梯度，应该保持不变。 A short gradient is left as it is.': as_it_was * 2}
     yield 'grad_clipping, θ = None', clipped(grad_clipping, None), as_it_was
 
 
@@ -317,7 +309,7 @@ def check_perplexity(perplexity):
     # By hand: among 1,027 equally likely characters each prediction costs log 1027.
     for l_sum, count, right in [(5 * math.log(1027), 5, 1027), (0, 3, 1), (math.log(2) + math.log(8), 2, 4)]:
         yield f'perplexity({l_sum:.4g}, {count})', attempt(perplexity, l_sum, count), right, {
-            '先取指数再平均；要先平均再取指数。 exp before the mean; the mean comes first.' + costs('exps'):
+            '先把总和取了指数，再除以 n；要先除以 n。 exp of the sum, and then / n: divide first.':
                 math.exp(l_sum) / count,
             '还要取指数。 exp is missing.': l_sum / count}
 
@@ -345,6 +337,8 @@ def check_epoch(train_epoch):
             + costs('exps'): np.exp(l.mean(axis=1)).mean(),
             '每个字先取指数再平均。 The mean of the exps of all characters.': np.exp(l).mean(),
             'l 是平均：乘 y.size 才是和。 l is a mean: times y.size it is the sum.': math.exp(l.mean() / l.shape[1]),
+            '用 l.asscalar() 取出数来。 l is an array: l.asscalar() is its number.':
+                lambda yours: isinstance(yours, TypeError) and 'real number' in str(yours),
             '这是最后一个小批量的。 That is the last mini-batch alone.': math.exp(l[-1].mean())}
         if not isinstance(yours, Exception):
             yield f'train_epoch, {sampling}: 参数 parameters', end_to_end(params), made['right'][1], {

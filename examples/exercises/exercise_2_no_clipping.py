@@ -68,7 +68,8 @@ def check(train, effective_lr):
                 [right[0], right[0]],
             '这是相邻采样。 That is consecutive sampling.': consecutive(lr, theta)}
     for lr, theta, norm, right in [(100, 0.01, 0.5, 2), (100, 0.01, 0.005, 100), (3, None, 0.5, 3)]:
-        mistakes = {'短的梯度不动。 A short gradient is left as it is.': lr * theta / norm} if theta else {}
+        short = '范数不超过 θ 的梯度，应该保持不变。 A short gradient is left as it is.'
+        mistakes = {short: lr * theta / norm} if theta else {}
         yield f'effective_lr({lr}, {theta}, {norm})', attempt(effective_lr, lr, theta, norm), right, mistakes
 
 

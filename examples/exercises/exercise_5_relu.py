@@ -14,13 +14,13 @@
     On the way from H_35 back to H_0, how often is the gradient multiplied by W_hh? What is left of it with spectral
     radius 0.9, and with 1.1?
 """
-from checking import attempt, how_many, judge, report  # before MXNet is imported
+from checking import attempt, gluon_outputs, how_many, judge, report  # before MXNet is imported
 
 # isort: split
 import rnn_scratch as d2l
 
 import numpy as np
-from mxnet import gluon, nd
+from mxnet import nd
 
 PREDICTION = ''
 
@@ -39,17 +39,6 @@ def scaled(W_hh, radius):
     A NumPy array (h, h) -> the same times a number, so that its spectral radius is `radius`. Use np.linalg.eigvals.
     """
     raise NotImplementedError('scaled: 乘一个数 times a number')
-
-
-def gluon_outputs(X, H_0, params, activation):
-    """What gluon's own layers make of the same weights."""
-    W_xh, W_hh, b_h, W_hq, b_q = params
-    rnn = gluon.rnn.RNN(len(b_h), activation=activation, input_size=len(b_q))
-    rnn.initialize()
-    for name, value in [('i2h_weight', W_xh.T), ('h2h_weight', W_hh.T), ('i2h_bias', b_h), ('h2h_bias', b_h * 0)]:
-        rnn.collect_params()[f'{rnn.prefix}l0_{name}'].set_data(value)
-    Hs, (H,) = rnn(nd.one_hot(X.T, len(b_q)), [H_0.expand_dims(axis=0)])        # (T, n, h)
-    return nd.dot(Hs, W_hq) + b_q, H[0]
 
 
 def check(relu_rnn, scaled):

@@ -100,7 +100,7 @@ def grade(path, seconds):
     number = re.search(r'(?:exercise|solution|练习)[ _]?(\d+)', path.name, re.IGNORECASE)
     exercise = EXERCISES.get(number[1]) if number else None
     if not exercise:
-        return '?', '✗', '文件名里没有练习的名字 The name names no exercise: exercise_0 … exercise_7', [], ''
+        return '?', '✗', '文件名里没有练习的名字 The name names no exercise: lilei_exercise_0.py does', [], ''
     if path.stat().st_size > LARGEST:
         return exercise, '✗', f'文件太大 The file is larger than {LARGEST:,} bytes', [], ''
     folder, status = tempfile.mkdtemp(), None
@@ -125,7 +125,8 @@ def grade(path, seconds):
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     mark = f'{right} ✓ {len(wrong)} ✗' if wrong or failed else '✓'
-    words = failed or (mistakes[0] if mistakes else wrong[0] if wrong else '全对 All right')
+    words = failed or (mistakes[0] if mistakes else wrong[0] if wrong else
+                       '全对 All right' + ('' if prediction else '，没有写预测 but no prediction'))
     return exercise, mark, words, mistakes, prediction
 
 
