@@ -77,8 +77,8 @@ def test_files_are_short():
     """One subject a file."""
     lengths = {path.relative_to(PACKAGE).as_posix(): len(path.read_text('utf-8').splitlines())
                for path in PACKAGE.rglob('*.py')}
-    # The house has 5,000 lines; page.py, with its command, came after it. Then came texts of any kind (encodings by name,
-    # lines that are kept), texts of any size (a long epoch that is stopped and goes on, held-out text in rows, a model
+    # The house has 5,000 lines; page.py, with its command, came after it. Then came texts of any kind (encodings by
+    # name, lines that are kept), of any size (a long epoch that is stopped and goes on, held-out text in rows, a model
     # that goes on with another text), and a sentence for what a cell of one's own does wrong.
     assert max(lengths.values()) <= 440 and lengths['_checks.py'] <= 220 and sum(lengths.values()) <= 5448, lengths
 
