@@ -213,7 +213,7 @@ def likely_encodings(content, wrong):
 def around(content):
     """4,096 bytes that begin in the line of the first byte that is not ASCII; before it all are."""
     first = re.search(rb'[\x00\x80-\xff]', content).start()
-    start = max(first // 2 * 2 - 10, content.rfind(b'\n', 0, first) + 1, 0) if b'\0' not in content else 0
+    start = 0 if b'\0' in content else max(first - 10, content.rfind(b'\n', 0, first) + 1)
     return content[start:start + 4096]
 
 

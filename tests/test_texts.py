@@ -292,6 +292,8 @@ def test_ctrl_c_within_the_first_epoch(program, tmp_path, monkeypatch):
 @pytest.mark.parametrize('part', [5, {}, {'mini_batches': 0, 'loss': '1.0', 'state': []},
                                   {'mini_batches': 1, 'loss': 'nan', 'state': []},
                                   {'mini_batches': 1, 'loss': '1.0', 'state': ['xy']},
+                                  {'mini_batches': 1, 'loss': '1.0', 'state': ['0000c07f']},     # not a number
+                                  {'mini_batches': 1, 'loss': '1.0', 'state': ['0000']},
                                   {'mini_batches': 1, 'loss': '1.0', 'state': 5},
                                   {'mini_batches': True, 'loss': '1.0', 'state': []}])
 def test_a_wrong_part_is_refused(part):

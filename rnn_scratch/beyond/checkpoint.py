@@ -148,7 +148,7 @@ def is_part(value):
         return value is None or (
             {*value} == {'mini_batches', 'loss', 'state'} and type(value['mini_batches']) is int
             and value['mini_batches'] > 0 and float(value['loss']) >= -1
-            and all(len(bytes.fromhex(s)) % 4 == 0 for s in value['state']))
+            and all(np.isfinite(np.frombuffer(bytes.fromhex(s), 'float32')).all() for s in value['state']))
     except (TypeError, ValueError):
         return False
 
