@@ -175,8 +175,8 @@ def prefixes(songs, char_to_idx):
             words = [entry for entry in char_to_idx if len(entry) > 1][:1]
             cure = f'its entries are longer, so give, in Python, a list of them, such as {words}' if words else (
                 'take another, or read more (num_chars)')
-            for known in [known for known in '\n ' if show(char) in ("'\\n'", "'\\r'") and known in char_to_idx][:1]:
-                cure = f'for a line break write {known!r}'
+            if isinstance(char, str) and char in ('\n', '\r'):
+                cure = next((f'for a line break write {known!r}' for known in '\n ' if known in char_to_idx), cure)
             raise ValueError(f'The character {show(char)} of the prefix {show(song)} is not among the '
                              f'{len(char_to_idx)} of the vocabulary: {cure}.')
 
