@@ -195,7 +195,7 @@ def hidden_units_figure(checkpoint, text, num_units):
     indices = [str(checkpoint.idx_to_char.index(char)) for char in text]
     # A control character, which no font has, as it is written in Python
     labels = [SPACE if char == ' ' else char if char.isprintable() else repr(char)[1:-1] for char in text]
-    labels, font = readable(''.join(labels).replace(SPACE, ''), labels, indices, 'their indices in the vocabulary are '
+    labels, font = readable(''.join(labels).replace(SPACE, ' '), labels, indices, 'their indices in the vocabulary are '
                             'shown')
     hiddens = hidden_states(checkpoint, text)
     units = choose_units(hiddens, num_units)
