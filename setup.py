@@ -44,6 +44,7 @@ setup(
         'mxnet==1.9.1; sys_platform != "win32" and python_version < "3.13"',
         'mxnet==1.7.0.post2; sys_platform == "win32" and python_version < "3.13"',
         'd2lzh==1.0.0',
+        'charset-normalizer',   # looks which encoding a text has that is not in UTF-8
         'numpy<2.4',            # what was tried (see _platform.py)
         # MXNet imports distutils, which Python 3.12 removed, which Debian keeps out of its Python 3.11 and before, and
         # which setuptools brings back.

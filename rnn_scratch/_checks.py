@@ -124,22 +124,6 @@ def state_like(shapes, what, state):
                 **{f'The state, {what},': state})
 
 
-def first_state(state):
-    must_be((list, tuple), 'a tuple of NDArrays of finite numbers', lambda state: is_arrays(state) and all(
-        np.isfinite(s.asnumpy()).all() for s in state), 'for one array H, write (H,)',
-        **{'What init_rnn_state returns': state})
-
-
-def returned(value, inputs, state):
-    must_be((list, tuple), 'two things', lambda pair: len(pair) == 2, 'end it with return outputs, state',
-            **{'What rnn returns': value})
-    needed = [X.shape for X in inputs]
-    if not is_arrays(value[0], needed, kinds=(list, tuple, nd.NDArray)):
-        raise ValueError(f'The outputs of rnn must be a list of {len(needed)} NDArrays of shape {needed[0]}, one a step'
-                         f', not {show(value[0])}: W_hq and b_q need vocab_size columns.')
-    state_like([s.shape for s in state], 'which rnn returns', value[1])
-
-
 def listed(params):
     must_be((list, tuple), 'a list of NDArrays, as get_params returns it', lambda params: params and is_arrays(params),
             params=params)
@@ -154,8 +138,8 @@ def gradients(params):
             raise ValueError(f'The parameter {i}, of shape {param.shape}, has no gradient: call attach_grad() on it.')
 
 
-def parameters(params, ctx=None):
-    listed(params)
+def parameters(params, ctx=None, are_trained=False):
+    (gradients if are_trained else listed)(params)
     for i, param in enumerate(params):
         name = f'The parameter {i}, of shape {param.shape},'
         if param.dtype is not np.float32:
@@ -183,12 +167,18 @@ def prefixes(songs, char_to_idx):
     must_be(Collection, 'a list of texts', lambda songs: not isinstance(songs, str), prefixes=songs,
             cure='put the texts in brackets')
     for song in songs:
-        must_be(str, f'a text, not empty, of at most {LONGEST_TEXT} characters', lambda x: 0 < len(x) <= LONGEST_TEXT,
-                prefix=song)
+        must_be((str, list, tuple), f'a text, or a list of entries of the vocabulary, not empty, of at most '
+                f'{LONGEST_TEXT} characters', lambda x: 0 < len(x) <= LONGEST_TEXT, prefix=song)
         for char in song:
-            if char not in char_to_idx:
-                raise ValueError(f'The character {char!r} of the prefix {show(song)} is not among the '
-                                 f'{len(char_to_idx)} of the vocabulary: take another, or read more (num_chars).')
+            if isinstance(char, str) and char in char_to_idx:
+                continue
+            words = [entry for entry in char_to_idx if len(entry) > 1][:1]
+            cure = f'its entries are longer, so give, in Python, a list of them, such as {words}' if words else (
+                'take another, or read more (num_chars)')
+            if isinstance(char, str) and char in ('\n', '\r'):
+                cure = next((f'for a line break write {known!r}' for known in '\n ' if known in char_to_idx), cure)
+            raise ValueError(f'The character {show(char)} of the prefix {show(song)} is not among the '
+                             f'{len(char_to_idx)} of the vocabulary: {cure}.')
 
 
 def corpus(corpus_indices, vocab_size, is_random_iter, num_steps, batch_size):
@@ -198,7 +188,8 @@ def corpus(corpus_indices, vocab_size, is_random_iter, num_steps, batch_size):
     if isinstance(corpus_indices, nd.NDArray) and not is_random_iter:
         corpus_indices = corpus_indices.asnumpy()       # d2lzh's iterator of consecutive sampling takes one
     must_be((Sequence, np.ndarray), 'a list of whole numbers', cure=ONE_CALL, corpus_indices=corpus_indices,
-            is_right=lambda indices: all(issubclass(kind, Real) for kind in set(map(type, indices))))
+            is_right=lambda indices: indices.ndim == 1 and indices.dtype.kind in 'biuf'
+            if isinstance(indices, np.ndarray) else all(issubclass(kind, Real) for kind in set(map(type, indices))))
     needed = num_steps * batch_size + 1 if is_random_iter else (num_steps + 1) * batch_size     # + 1 for the labels
     if len(corpus_indices) < needed:
         raise ValueError(f'The corpus has {len(corpus_indices)} characters, but one mini-batch of {batch_size} '

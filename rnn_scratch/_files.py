@@ -7,6 +7,7 @@ import re
 import reprlib
 import stat
 import zipfile
+from pathlib import Path
 
 LARGEST_CORPUS = 100_000_000        # bytes: 33 million Chinese characters
 MOST_MEMBERS = 1000                 # files in an archive
@@ -18,12 +19,22 @@ KINDS = [(b'PK\x03\x04', 'a zip archive'), (b'PK\x05\x06', 'a zip archive'), (b'
          (b'7z\xbc\xaf', 'a 7z archive'), (b'Rar!\x1a', 'a rar archive'), (b'(\xb5/\xfd', 'a zstd archive'),
          (b'%PDF-', 'a PDF'), (b'{\\rtf', 'an RTF document'), (b'\xd0\xcf\x11\xe0', 'an old Word document or the like'),
          (b'\x89PNG', 'a picture'), (b'\xff\xd8\xff', 'a picture'), (b'GIF89a', 'a picture'), (b'\x7fELF', 'a program')]
+# Other encodings: Python's name, and what people say. Of those that read the same the commonest stands first.
+ENCODINGS = {'gb18030': 'GBK', 'big5': 'Big5', 'big5hkscs': 'Big5', 'cp949': 'EUC-KR', 'cp932': 'Shift-JIS',
+             'euc_jp': 'EUC-JP', 'koi8_r': 'KOI8-R', 'cp1252': 'Windows-1252 or Latin-1', 'cp1250': 'Windows-1250',
+             'cp1251': 'Windows-1251', 'cp1253': 'Windows-1253', 'cp1254': 'Windows-1254', 'cp1255': 'Windows-1255',
+             'cp1256': 'Windows-1256', 'cp874': 'Windows-874', 'iso8859_2': 'ISO-8859-2', 'iso8859_5': 'ISO-8859-5',
+             'koi8_u': 'KOI8-U', 'cp866': 'DOS-866', 'utf_32': 'UTF-32', 'utf_16': 'UTF-16',
+             'utf_16_le': 'UTF-16LE', 'utf_16_be': 'UTF-16BE', 'iso2022_jp': 'ISO-2022-JP', 'iso2022_kr': 'ISO-2022-KR',
+             'hz': 'HZ'}
+SEVEN_BITS = {'iso2022_jp': rb'\x1b\$[@B]', 'iso2022_kr': rb'\x1b\$\)C', 'hz': rb'~\{(?:[!-w][!-~])+~\}'}
 MARKUP = re.compile(r'\s*<(!--|(!doctype|html|head|meta|title|body|div|script|\?xml)\b)', re.IGNORECASE)
 NOT_FOUND = re.compile(r'\s*(error )?404:? not found\s*', re.IGNORECASE)
 
 
 def read_text(path):
     """The text of a file in UTF-8, or of the only text in a zip archive; OSError or ValueError where there is none."""
+    path = as_path(path)
     where, content = shown(path), read_file('corpus', path, LARGEST_CORPUS, 'a text file or a zip archive')
     if kind_of(content) == 'a zip archive':
         content, where = unzip(where, content)
@@ -43,6 +54,16 @@ def read_text(path):
     return text
 
 
+def as_path(path):
+    """A path of a user, whose ~ is the home folder; ValueError or TypeError where it cannot be one."""
+    if isinstance(path, (str, os.PathLike)) and str(path):
+        return Path(os.path.expanduser(path) if str(path)[:2] in ('~/', '~\\') else path)
+    cure = (f'for how many characters to read, write num_chars={path}' if type(path) is int else
+            'give its name, without open()' if isinstance(path, io.IOBase) else 'give the path of one file, as a text')
+    raise (ValueError if isinstance(path, str) else TypeError)(f'A path is a text, and not empty, but this is '
+                                                    f'{short.repr(path)}: {cure}.')
+
+
 def shown(path):
     """A path as it is, unless it would break the line."""
     return str(path) if str(path).isprintable() else repr(str(path))
@@ -60,7 +81,8 @@ def read_file(what, path, largest, wanted, check_head=None):
     except ValueError:
         found = 'has a name that no file can have'
     if found:
-        raise FileNotFoundError(f'{where} {found}: give the path of {wanted}.')
+        save = 'save what it gives in a file, and ' * found.startswith('is no file')
+        raise FileNotFoundError(f'{where} {found}: {save}give the path of {wanted}.')
     try:
         # If a pipe takes the file's place just now, O_NONBLOCK keeps us from waiting for it. Windows has no such pipes.
         more = 0 if os.name == 'nt' else os.O_NONBLOCK
@@ -140,41 +162,71 @@ def decode(where, content):
         wrong, is_cut_off = content.find(0), False
     except UnicodeDecodeError as error:
         wrong, is_cut_off = error.start, error.reason == 'unexpected end of data'
-    if wrong < 0:
+    found = [] if is_cut_off else likely_encodings(content, wrong)
+    if wrong < 0 and not found:
         return text[1:] if text.startswith('\ufeff') else text      # some editors put a mark before the text
-    encoding = likely_encoding(content)
-    if encoding:
-        cure = (f'it is most likely {"GBK" if encoding == "GB18030" else encoding}, so save it as UTF-8, for instance '
-                f'with: iconv -f {encoding} -t UTF-8 OLD.txt > NEW.txt')
+    if found:
+        # iconv of Linux has no HZ, and Windows no iconv.
+        name = codec_name(found[0]) if len(found) == 1 else 'NAME'
+        command = f'iconv -f {name} -t UTF-8 OLD.txt > NEW.txt' if os.name != 'nt' and name != 'HZ' else (
+            f"""python -c "open('NEW.txt', 'wb').write(open('OLD.txt', 'rb').read().decode('{name}').encode())\"""")
+        listed = [f'{ENCODINGS[each]}, as which it reads {begins(content, each)!r}' for each in found]
+        cure = (f'it is most likely {listed[0]}: save it as UTF-8, for instance with: {command}' if len(found) == 1 else
+                f'it may be {"; or ".join(listed)}: save it as UTF-8, for instance with: {command} and, for NAME, '
+                f'{" or ".join(map(codec_name, found))}, whichever reads right')
     elif is_cut_off:
         cure = 'it ends in the middle of a character, so fetch or copy it again'
     else:
         cure = ('it is in another encoding, damaged, or no text, so open it in an editor and save it as UTF-8, or take '
                 'another file')
-    raise ValueError(f'{where} is not a text in UTF-8, since byte {wrong} (in line {content.count(10, 0, wrong) + 1}) '
-                     f'is 0x{content[wrong]:02x}: {cure}.')
+    why = '' if wrong < 0 else (f', since byte {wrong} (in line {content.count(10, 0, wrong) + 1}) is '
+                                f'0x{content[wrong]:02x}')
+    raise ValueError(f'{where} is not a text in UTF-8{why}: {cure}.')
 
 
-def likely_encoding(content):
-    """The encoding in which bytes look most like a Chinese or English text, by trying; None where none fits."""
-    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):      # the first begins like one of UTF-16
-        return 'UTF-32'
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return 'UTF-16'
-    start = re.search(rb'[\x00\x80-\xff]', content).start() // 2 * 2    # what is before it, is ASCII
-    # In UTF-16 each space and line break has a NUL. GB18030 is the newest GBK, and reads all of it.
-    encodings = ['UTF-16LE', 'UTF-16BE'] if b'\0' in content else ['GB18030', 'Big5']
-    score, encoding = max((how_usual(content[start:], encoding), encoding) for encoding in encodings)
-    return encoding if score > 0.7 else None
+def likely_encodings(content, wrong):
+    """Python's names of up to four encodings that fit, the likeliest first; `wrong` is -1 where UTF-8 fits, too."""
+    if wrong < 0:       # seven bits, with marks between which two bytes are a character
+        return [name for name, mark in SEVEN_BITS.items() if re.search(mark, content) and begins(content, name)]
+    for name, marks in (('utf_32', (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),      # one begins like one of UTF-16
+                        ('utf_16', (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))):
+        if content.startswith(marks):
+            return [name]
+    sample = around(content)
+    names = [name for name in ENCODINGS if name not in SEVEN_BITS and not name.startswith('utf')]
+    if b'\0' in content:        # as in UTF-16, whose bytes are in the order that gives more spaces and line breaks
+        blanks = {name: sum(map(sample.decode(name, 'replace').count, ' \n')) for name in ('utf_16_le', 'utf_16_be')}
+        names = [name for name in blanks if blanks[name] == max(blanks.values())]
+    elif 3 * (read := sample.decode('utf-8', 'replace')).count('\ufffd') < sum(char > '\x7f' for char in read):
+        return []       # most of it is UTF-8, with damage
+    from charset_normalizer import from_bytes
+    # It may end within a character: the end with which most encodings fit.
+    found = max(([*from_bytes(sample[:len(sample) - cut], cp_isolation=names, enable_fallback=False)]
+                 for cut in range(4)), key=len)
+    found = [match for match in found if match.chaos <= found[0].chaos + 0.1]
+    found.sort(key=lambda match: -match.coherence)      # how much it is like a language
+    found = [match for match in found if match.coherence > 0 or found[0].coherence < 0.3]
+    found = [[name for name in names if name in match.could_be_from_charset] for match in found]
+    return [fitting[0] for fitting in found if fitting and begins(content, fitting[0])][:4]
 
 
-def how_usual(content, encoding):
-    """Which part of the characters, without ASCII's, is frequent in Chinese: in GB 2312 (3,755) or Big5 (5,401)."""
-    try:        # the last character of the sample may be cut off, but not the last one of the text
-        text = codecs.getincrementaldecoder(encoding)().decode(content[:4096], final=len(content) <= 4096)
+def around(content):
+    """4,096 bytes that begin in the line of the first byte that is not ASCII; before it all are."""
+    first = re.search(rb'[\x00\x80-\xff]', content).start()
+    start = 0 if b'\0' in content else max(first - 10, content.rfind(b'\n', 0, first) + 1)
+    return content[start:start + 4096]
+
+
+def codec_name(encoding):
+    """As both Python and iconv know it."""
+    return encoding.upper().replace('_', '-').replace('UTF-16-', 'UTF-16').replace('ISO2022', 'ISO-2022')
+
+
+def begins(content, encoding):
+    """How a text reads in an encoding, where it is not ASCII for the first time; '' if it does not."""
+    try:
+        if encoding not in SEVEN_BITS:
+            return codecs.getincrementaldecoder(encoding)().decode(around(content)).strip()[:20]
+        return re.sub('[\x00-\x7f]*', '', content.decode(encoding), count=1)[:20]
     except UnicodeDecodeError:
-        return 0
-    usual = [b'\xa1\xa1' <= char.encode('gb2312', 'replace') < b'\xd8'         # with the punctuation
-             or b'\xa1\x40' <= char.encode('big5', 'replace') < b'\xc7'
-             for char in text if not (' ' <= char <= '~' or char in '\t\r\n')]
-    return sum(usual) / len(usual) if usual else 1
+        return ''

@@ -52,8 +52,8 @@ def load_data_jay_lyrics(path=None, num_chars=10000):
     """
     if num_chars is not None:
         _checks.whole(1, float('inf'), num_chars=num_chars)
-    path = shipped_archive() if path is None else Path(path)
-    corpus_chars = read_text(path)[:num_chars].replace('\n', ' ').replace('\r', ' ')
+    text = read_text(shipped_archive() if path is None else path)
+    corpus_chars = text[:num_chars].replace('\n', ' ').replace('\r', ' ')
     idx_to_char = sorted(set(corpus_chars))
     char_to_idx = {char: i for i, char in enumerate(idx_to_char)}
     corpus_indices = [char_to_idx[char] for char in corpus_chars]

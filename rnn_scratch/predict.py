@@ -1,7 +1,7 @@
 """(四) 定义预测函数: read a prefix, then write one character after another."""
 from mxnet import nd
 
-from . import _checks
+from . import _checks, _own_cell
 from .onehot import to_onehot
 
 
@@ -25,7 +25,7 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
 
     Parameters
     ----------
-    prefix, num_chars : str, int
+    prefix, num_chars : str (or list of entries of the vocabulary, such as words), int
         The given beginning, of one known character or more; and how many characters to write after it.
     rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char, char_to_idx
         The model: a function like `model.rnn`, its parameters, a function like `model.init_rnn_state`, and h; then the
@@ -47,13 +47,13 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
     _checks.model(params, vocab_size, ctx, idx_to_char, char_to_idx)
     _checks.prefixes([prefix], char_to_idx)
     state = init_rnn_state(1, num_hiddens, ctx)
-    _checks.first_state(state)
+    _own_cell.begin(rnn, state)
     indices = [char_to_idx[prefix[0]]]
     for t in range(1, len(prefix) + num_chars):
         # Input: the last character. Output: the scores of the next one.
         X = to_onehot(nd.array([indices[-1]], ctx=ctx), vocab_size)     # 1 × (1, d)
         returned = rnn(X, state, params)
-        _checks.returned(returned, X, state)
+        _own_cell.returned(returned, X, state)
         (Y,), state = returned                                          # Y (1, q)
         # Within the prefix the next character is given, after it the picked one is the next.
         index = char_to_idx[prefix[t]] if t < len(prefix) else pick(Y).asscalar()

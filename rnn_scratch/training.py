@@ -6,7 +6,7 @@ import rnn_scratch as d2l  # as in the chapter: d2l.sgd and the two iterators, d
 
 from mxnet import autograd, gluon, nd
 
-from . import _checks
+from . import _checks, _own_cell
 from .clipping import grad_clipping
 from .onehot import to_onehot
 from .perplexity import perplexity
@@ -33,13 +33,12 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
         As for `train_and_predict_rnn`.
     """
     _checks.settings(vocab_size, corpus_indices, is_random_iter, num_steps, lr, clipping_theta, batch_size)
-    _checks.gradients(params)
-    _checks.parameters(params, ctx)
+    _checks.parameters(params, ctx, are_trained=True)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     data_iter = data_iter or (d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive)
     l_sum, n = 0.0, 0           # n counts characters here, as in the chapter; in the shapes below it is the batch size
     state = init_rnn_state(batch_size, num_hiddens, ctx)                # (n, h)
-    _checks.first_state(state)
+    _own_cell.begin(rnn, state)
     for X, Y in data_iter(corpus_indices, batch_size, num_steps, ctx):  # (n, T), (n, T)
         if is_random_iter:
             # Neighbouring mini-batches are not neighbours in the text: forget.
@@ -50,12 +49,13 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
         with autograd.record():
             inputs = to_onehot(X, vocab_size)                           # T × (n, d)
             outputs = rnn(inputs, state, params)                        # both outputs and state
-            _checks.returned(outputs, inputs, state)
+            _own_cell.returned(outputs, inputs, state, n == 0)
             outputs, state = outputs                                    # T × (n, q)
             outputs = nd.concat(*outputs, dim=0)                        # (T n, q), time first
             y = Y.T.reshape((-1,))                                      # (T n,), in the same order
             l = loss(outputs, y).mean()                                 # a single number
         l.backward()
+        _own_cell.reached(params)
         grad_clipping(params, clipping_theta, ctx)
         d2l.sgd(params, lr, 1)          # the loss is a mean already, so there is no batch size to divide by
         l_sum += l.asscalar() * y.size

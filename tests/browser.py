@@ -43,6 +43,7 @@ try:
         WebDriverWait(browser, 60).until(lambda browser: script('return steps.length > 1 && timer === null'))
         text = find('text').get_attribute('textContent')
         assert text == song()
+        assert script('return document.querySelectorAll("#text br").length') == text.count('\n')
         p = script('return steps.map(s => Array.from(softmax(s.Y)))')
         fill('line', line)
         shown = find('perplexity').text

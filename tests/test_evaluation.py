@@ -123,7 +123,7 @@ LYRICS = '风吹雨打风不怕 雨打风吹也不停 ' * 20
 def trained(tmp_path_factory):
     """The path of a model that knows some of its text by heart, and the text, without the last tenth, held out."""
     folder = tmp_path_factory.mktemp('copied')
-    (folder / 'song.txt').write_text(LYRICS, 'utf-8')
+    (folder / 'song.txt').write_text(LYRICS.replace(' ', '\n'), 'utf-8')
     main(['train', '--corpus', str(folder / 'song.txt'), '--hidden', '16', '--batch-size', '4', '--num-steps', '10',
           '--epochs', '12', '--sampling', 'random', '--prefix', '风', '--holdout', '0.1', '--out', str(folder)])
     return folder / 'random.safetensors', LYRICS[:288]

@@ -4,22 +4,25 @@ A case is a function, the arguments that are wrong, the error, and what its sent
 are right: those of a model of five characters and three hidden units.
 """
 import functools
+import io
 import math
 import os
 import random
 import re
 
 import rnn_scratch as d2l
+from rnn_scratch import training
 from rnn_scratch.beyond import cells, evaluation, fused, parallel, pictures, sampling
-from rnn_scratch.beyond.checkpoint import Checkpoint, load_checkpoint
+from rnn_scratch.beyond.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 import d2lzh
 import mxnet as mx
 import numpy as np
 import pytest
 from conftest import ROOT, is_ours
-from mxnet import autograd, nd
+from mxnet import autograd, gluon, nd
 
+ORIGINAL_SGD = d2lzh.utils.sgd
 CTX, NAN, INF = mx.cpu(), math.nan, math.inf
 CHARS, OTHER_CHARS = list('abcde'), list('abxyz')
 TEXT = 'abcdeabdcebacde' * 3        # 45 characters
@@ -237,6 +240,8 @@ FUNCTIONS = {
     'plot_hidden_units': (plot_units, CHECKPOINT),
     'plot_training': (plot_training, CHECKPOINT),
     'load_checkpoint': (load_checkpoint, {'path': ROOT / 'tests/saved_by_0.2.safetensors', 'ctx': CTX}),
+    'load_data_jay_lyrics': (d2l.load_data_jay_lyrics, {}),
+    'save_checkpoint': (save_checkpoint, {'path': 'songs.safetensors'}),
     'on_contexts': (parallel.on_contexts, {'engine': fused, 'contexts': [CTX]}),
     **{f'{name}, while recording': (while_recording(function), right(names)) for name, function, names in [
         ('train_epoch', d2l.train_epoch, EPOCH), ('fused.train_epoch', fused.train_epoch, EPOCH),
@@ -386,7 +391,9 @@ for functions in [PREDICTS, 'Checkpoint.predict']:
     wrong(functions, ValueError, "'龘' | 'a龘' | 5", prefix='a龘')
     wrong(functions, ValueError, "empty | ''", prefix='')
     wrong(functions, ValueError, "prefix | 100000 | 'aaaa", prefix='a' * 100_001)
-    wrong(functions, TypeError, "prefix | ['a', 'b']", prefix=['a', 'b'])
+    wrong(functions, ValueError, "'ab' | ['a', 'ab'] | 5", prefix=['a', 'ab'])
+    wrong(functions, ValueError, "3 | ['a', 3] | 5", prefix=['a', 3])
+    wrong(functions, ValueError, 'empty | []', prefix=[])
     wrong(functions, TypeError, 'prefix | None', prefix=None)
     wrong(functions, TypeError, 'prefix | 3', prefix=3)
     wrong(functions, ValueError, 'num_chars | 0 or more | -1', num_chars=-1)
@@ -495,6 +502,37 @@ wrong(f'{PREDICTS}; {EPOCHS}; {TRAINS}', ValueError, 'init_rnn_state | finite', 
 for is_random_iter in [True, False]:
     wrong('train_epoch', ValueError, '2 ', init_rnn_state=cells.init_lstm_state, is_random_iter=is_random_iter)
 
+def sliced(function):
+    """The outputs, changed."""
+    def changed(inputs, state, params):
+        outputs, state = d2l.rnn(inputs, state, params)
+        return [function(Y) for Y in outputs], state
+    return changed
+
+
+def hidden_in_numpy(inputs, state, params):
+    """A hidden layer that autograd does not see: W_hq and b_q alone would learn."""
+    outputs, (H,) = [], state
+    for X in inputs:
+        H = nd.array(np.tanh((nd.dot(X, params[0]) + nd.dot(H, params[1]) + params[2]).asnumpy()))
+        outputs.append(nd.dot(H, params[3]) + params[4])
+    return outputs, (H,)
+
+
+def no_tuple(inputs, state, params):
+    return [nd.dot(state, params[1]) for X in inputs], state
+
+
+kind('a cell that cannot learn, or is no function')
+LEARNS = 'train_epoch; train_and_predict_rnn'
+wrong(LEARNS, ValueError, 'adds up to 1 | without nd.softmax', rnn=sliced(nd.softmax))
+wrong(LEARNS, ValueError, 'No gradient | [0, 1, 2] | (5, 3), (3, 3), (3,) | asnumpy()', rnn=hidden_in_numpy)
+LAYER = gluon.rnn.RNN(3)
+for layer in [gluon.rnn.RNN, LAYER, gluon.rnn.RNNCell(3), d2lzh.RNNModel, d2lzh.RNNModel(LAYER, 5)]:
+    wrong(USERS, TypeError, 'rnn must be a function | RNN | train_and_predict_rnn_gluon | predict_rnn_gluon', rnn=layer)
+wrong(USERS, ValueError, 'outputs of rnn | of NumPy: leave asnumpy() out', rnn=sliced(nd.NDArray.asnumpy))
+left(USERS, AssertionError, 'Argument lhs must have NDArray type, but got (', rnn=no_tuple)
+
 kind('settings of a sampler, and a pick that gives no index')
 for index in [-1, 5, 1.7, NAN]:
     wrong(PREDICTS, ValueError, f'pick | {index:g} | 0 to 4', pick=always(index))
@@ -565,6 +603,19 @@ wrong(BOTH, ValueError, '45 characters | 4001', num_steps=2000)
 wrong(BOTH, ValueError, '45 characters | 4001', batch_size=1000)
 wrong(BOTH, ValueError, '45 characters | 1000', batch_size=200, is_random_iter=False)
 
+kind('a path that is none')
+LOADS = 'load_data_jay_lyrics; load_checkpoint'
+wrong('load_data_jay_lyrics', TypeError, '5000 | num_chars=5000', path=5000)
+wrong(LOADS, TypeError, "['a.txt', 'b.txt'] | one file", path=['a.txt', 'b.txt'])
+wrong(LOADS, TypeError, "b'a.txt' | as a text", path=b'a.txt')
+wrong(LOADS, ValueError, "not empty | ''", path='')
+wrong(LOADS, TypeError, 'StringIO | without open()', path=Made(io.StringIO))
+wrong(LOADS, FileNotFoundError, 'no file | save what it gives in a file', path=os.devnull)
+wrong(LOADS, FileNotFoundError, f'{os.path.expanduser("~")} | no-such-poem.txt', path='~/no-such-poem.txt')
+wrong('save_checkpoint', TypeError, 'Trained(5 arr | Checkpoint(*trained, idx_to_char, num_hiddens)',
+      checkpoint=Made(lambda: training.Trained(params(), [4.0])))
+wrong('save_checkpoint', TypeError, 'list of 5 arrays | Checkpoint(*trained', checkpoint=Made(params))
+
 kind('a text that cannot be measured or compared')
 wrong(EVALUATES, ValueError, 'two characters | 0', text='')
 wrong(EVALUATES, ValueError, 'two characters | 1', text='a龘')
@@ -602,7 +653,9 @@ wrong('plot_hidden_units', ValueError, "'x'", text='abx')
 wrong('plot_hidden_units', ValueError, '300 | 10000', text='a' * 10000)
 wrong('plot_hidden_units', ValueError, '300 | 0', text='')
 wrong('plot_hidden_units', TypeError, 'text | 5', text=5)
-wrong('plot_hidden_units', TypeError, "text | ['a', 'b']", text=['a', 'b'])
+wrong('plot_hidden_units', ValueError, "does not have 'ab', 3 | line", text=['a', 'ab', 3])
+wrong('plot_hidden_units', ValueError, "does not have 't' | a list of entries, such as ['the']", text='t',
+      idx_to_char=['a', 'b', 'c', 'd', 'the'])
 wrong('plot_hidden_units', ValueError, 'num_units | 0', num_units=0)
 wrong('plot_hidden_units', ValueError, 'num_units | 1000000', num_units=10 ** 6)
 wrong('plot_hidden_units', TypeError, 'num_units | 2.5', num_units=2.5)
@@ -764,3 +817,77 @@ def test_steps_that_end_in_no_number_are_reported_at_the_end_of_the_epoch():
         with pytest.raises(FloatingPointError, match='inf, beyond all bounds.*smaller learning rate') as raised:
             engine.train_epoch(**arguments)
         assert '\n' not in str(raised.value)
+
+
+@pytest.fixture
+def adam(monkeypatch):
+    """Adam in the place of the updater, in our package and in d2lzh."""
+    states = {}
+
+    def adam(params, lr, batch_size):
+        for i, param in enumerate(params):
+            mean, var = states.setdefault(i, (nd.zeros_like(param), nd.zeros_like(param)))
+            nd.adam_update(param, param.grad / batch_size, mean, var, lr=lr, out=param)
+    for library in [d2l, d2lzh, d2lzh.utils]:
+        monkeypatch.setattr(library, 'sgd', adam, raising=False)
+    yield states
+    monkeypatch.undo()
+    assert 'sgd' not in vars(d2l) and d2l.sgd is d2lzh.sgd
+
+
+def test_another_updater_trains_as_with_d2lzh_and_is_refused_by_the_fused_engine(adam, monkeypatch, capsys):
+    arguments = {**right(TRAIN), 'lr': 0.01, 'clipping_theta': 1}
+    theirs, their_params = printed(d2lzh, arguments, capsys)
+    adam.clear()
+    ours, our_params = printed(d2l, arguments, capsys)
+    assert ours == theirs and len(adam) == 5
+    for a, b in zip(our_params, their_params):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+    monkeypatch.setattr(d2lzh.utils, 'sgd', ORIGINAL_SGD)
+    for function in [fused.train_epoch, fused.train_and_predict_rnn]:
+        name = 'fused.train_epoch' if function is fused.train_epoch else 'fused.train_and_predict_rnn'
+        _, given = arguments_of(name, {})
+        with pytest.raises(ValueError, match="d2lzh's sgd itself.*the function adam: take the functions"):
+            function(**given)
+
+
+WORDS = ['cat', 'mat', 'on', 'sat', 'the']
+WORDS_TEXT = 'the cat sat on the mat the mat sat on the cat'.split() * 4
+
+
+def test_words_may_stand_where_characters_do(tmp_path, capsys):
+    """d2lzh is the oracle: a prefix is any sequence of entries of the vocabulary."""
+    words = {'idx_to_char': WORDS, 'char_to_idx': numbers(WORDS), 'prefixes': [['the', 'cat'], ['on']],
+             'corpus_indices': [WORDS.index(word) for word in WORDS_TEXT]}
+    theirs, their_params = printed(d2lzh, {**right(TRAIN), **words}, capsys)
+    ours, our_params = printed(d2l, {**right(TRAIN), **words}, capsys)
+    assert ours == theirs and ' - thecat' in ours
+    save_checkpoint(tmp_path / 'words.safetensors', Checkpoint([*map(nd.array, our_params)], [2.0], WORDS, 3))
+    for engine in ['tutorial', 'fused']:
+        checkpoint = load_checkpoint(tmp_path / 'words.safetensors')
+        checkpoint.engine = engine
+        song = d2lzh.predict_rnn(['the', 'cat'], 6, d2l.rnn,
+                                 [*map(nd.array, their_params)], d2l.init_rnn_state, 3, 5, CTX, WORDS, numbers(WORDS))
+        assert checkpoint.predict(['the', 'cat'], 6) == song
+        with pytest.raises(ValueError, match=r"'t' of the prefix 'the cat'.*a list of them, such as \['cat'\]"):
+            checkpoint.predict('the cat', 6)
+
+
+def test_the_cure_for_arrays_alone_and_for_what_training_returned(tmp_path):
+    """Each sentence names a call, and that call works."""
+    made, vocabulary = params(), {'idx_to_char': CHARS, 'num_hiddens': 3}
+    nd.save(str(tmp_path / 'old.params'), made)
+    with pytest.raises(ValueError, match=r"nd\.save.*nd\.load.*Checkpoint\(params, \[\], idx_to_char, num_hiddens\)"):
+        load_checkpoint(tmp_path / 'old.params')
+    for checkpoint in [Checkpoint(nd.load(str(tmp_path / 'old.params')), [], **vocabulary),
+                       Checkpoint(*training.Trained(made, [4.0]), **vocabulary)]:
+        save_checkpoint(tmp_path / 'new.safetensors', checkpoint)
+        for a, b in zip(load_checkpoint(tmp_path / 'new.safetensors').params, made):
+            np.testing.assert_array_equal(a.asnumpy(), b.asnumpy())
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='HOME')
+def test_a_path_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'poem.txt').write_text('abcab', 'utf-8')
+    assert d2l.load_data_jay_lyrics('~/poem.txt')[0] == [0, 1, 2, 0, 1]

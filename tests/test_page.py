@@ -56,6 +56,8 @@ def test_refusals(tmp_path, monkeypatch):
     own = dataclasses.replace(model, cell='mine')
     with pytest.raises(ValueError, match="'mine'"):
         page.to_html([('songs', own)], path)
+    with pytest.raises(ValueError, match="the vocabulary of 'songs' has longer entries, such as 'cat'"):
+        page.to_html([('songs', make_model('rnn', ['cat', 'the']))], path)
     monkeypatch.setattr(page, 'LARGEST', 100)
     with pytest.raises(ValueError, match='fewer'):
         page.to_html([('songs', model)], path)
@@ -73,6 +75,8 @@ def test_the_command(program, tmp_path):
     result = program('export', 'one.safetensors', 'other.safetensors', '--to', 'html', '--out', 'songs.html')
     assert result.returncode == 0 and result.stdout == 'saved to songs.html: open it in a browser\n', result.stderr
     assert [model['name'] for model in in_page(tmp_path / 'songs.html')] == ['one', 'other']
+    result = program('export', 'one.safetensors', '--to', 'html', '--out', 'a\x1b[31m.html')
+    assert result.stdout == 'saved to a\\x1b[31m.html: open it in a browser\n', result.stderr
     result = program('export', 'one.safetensors', 'other.safetensors', '--to', 'onnx', '--out', 'songs.onnx')
     assert result.returncode == 1 and 'A file for onnx has one model, and 2 were given: name one.' in result.stderr
     assert not (tmp_path / 'songs.onnx').exists()

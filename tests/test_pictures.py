@@ -204,6 +204,14 @@ def test_each_character_has_the_font(tmp_path, monkeypatch):
     assert labels.pop('␣') != font and labels == {'分': font, '开': font}
 
 
+@pytest.mark.parametrize('text, cure', [
+    ('ฝนตก', 'fonts-noto-core'), ('مطر', 'fonts-noto-core'), ('बारिश', 'fonts-noto-core'), ('ゃー々', 'fonts-noto-cjk'),
+    ('abc雨', 'fonts-noto-cjk'), ('，。', 'fonts-noto-cjk'), ('مطر雨', 'few fonts have ARABIC and CJK together'),
+    ('a😀', 'no font that matplotlib can draw has emoji')])
+def test_the_cure_for_a_missing_font_fits_the_script(text, cure):
+    assert cure in pictures.cure_for(text)
+
+
 def test_without_a_font_the_characters_are_labelled_by_index(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures.font_manager, 'findSystemFonts', list)
     model = checkpoint('a分 开')

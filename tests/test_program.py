@@ -1,5 +1,6 @@
 """python -m rnn_scratch: each command, run as a reader runs it, and the example."""
 import contextlib
+import math
 import os
 import re
 import struct
@@ -8,7 +9,7 @@ import sys
 from pathlib import Path
 
 import rnn_scratch as d2l
-from rnn_scratch.beyond.checkpoint import load_checkpoint, save_checkpoint
+from rnn_scratch.beyond.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from rnn_scratch.beyond.corpus import Corpus
 from rnn_scratch.beyond.folders import newest_run
 from rnn_scratch.beyond.run import check_run, num_parameters, training_bytes
@@ -26,7 +27,10 @@ LINE = re.compile(r'epoch (\d+), perplexity (\d+\.\d{6}), time \d+\.\d\d sec')
 def test_two_epochs_of_both_samplings(program, tmp_path):
     result = program('train', '--epochs', 2, '--pred-period', 1, '--pred-len', 10)
     assert (result.returncode, result.stderr) == (0, ''), 'in a pipe there is no progress bar'
-    lines = result.stdout.splitlines()
+    read, *lines = result.stdout.splitlines()
+    assert read == '(reads 10,000 of 11,914 characters: --num-chars 0 reads all)'
+    assert [line.startswith('That is no better than ') for line in lines] == [i in (8, 17) for i in range(19)]
+    del lines[17], lines[8]
     assert lines[0] == 'random sampling (随机采样), fused engine'
     assert lines[8] == 'consecutive sampling (相邻采样), fused engine'
     for start in [1, 9]:
@@ -56,7 +60,7 @@ def test_the_program_prints_what_the_chapter_s_call_prints(program, corpus, caps
         d2l.rnn, lambda: d2l.get_params(vocab_size, 16, vocab_size, mx.cpu()), d2l.init_rnn_state, 16, vocab_size,
         mx.cpu(), corpus_indices, idx_to_char, char_to_idx, True, 3, 35, 1e2, 1e-2, 32, 2, 10, ['分开', '不分开'])
     theirs = capsys.readouterr().out
-    ours = ''.join(line + '\n' for line in result.stdout.splitlines()[1:-2])
+    ours = ''.join(line + '\n' for line in result.stdout.splitlines()[2:-3])     # no better than the unigram model
     assert re.sub('time .*', '', ours) == re.sub('time .*', '', theirs) != ''
 
 
@@ -99,7 +103,8 @@ def test_every_flag(program, tmp_path):
                      2, '--pred-len', 3, '--prefix', '风', '--prefix', '雨打', '--seed', 7, '--engine', 'tutorial',
                      '--out', 'here', '--save-every', 3, '--holdout', 0.2, '--stop-at', 1.0, '--patience', 4)
     assert (result.returncode, result.stderr) == (0, '')
-    lines = result.stdout.splitlines()
+    read, *lines = result.stdout.splitlines()
+    assert read == '(reads 200 of 320 characters: --num-chars 0 reads all)'
     assert lines[0] == 'consecutive sampling (相邻采样), tutorial engine'
     assert [LINE.fullmatch(lines[i])[1] for i in [1, 5]] == ['2', '4']
     assert [len(lines[i]) for i in [2, 3, 6, 7]] == [len(' - 风***'), len(' - 雨打***')] * 2
@@ -216,7 +221,8 @@ def test_a_text_of_one_s_own_works_at_once(program, tmp_path):
     result = program('train', *SMALL, '--corpus', 'poems.txt', '--sampling', 'random', '--epochs', 1, '--pred-period',
                      1, '--out', 'here')
     assert (result.returncode, result.stderr) == (0, '')
-    lines = result.stdout.splitlines()
+    breaks, *lines = result.stdout.splitlines()
+    assert breaks.startswith('(its 90 line breaks are read as spaces, as in the chapter: --keep-lines keeps them')
     assert lines[0] == ('(the text does not have the characters of 分开 and 不分开: songs begin as it does, with '
                         "'风吹'; --prefix takes another beginning)")
     assert lines[3].startswith(' - 风吹') and len(lines[3]) == len(' - 风吹') + 50
@@ -571,3 +577,51 @@ def test_the_example(run, tmp_path):
     copied = run('-m', 'rnn_scratch', 'write', '--copied', folder / 'random.safetensors')
     assert copied.returncode == 0 and 'of its 5-grams are copied' in copied.stdout, copied.stderr
     assert len(lines) == 7
+
+
+@pytest.mark.parametrize('given, said, cure', [
+    (['--lr', 1000, '--theta', 1], 'lr · θ is 1000 · 1 = 1000 here', ['--lr', 100, '--theta', 0.01]),
+    (['--lr', 0.001, '--theta', 'none'], 'lr is 0.001, without θ, here', ['--lr', 100, '--theta', 0.01]),
+    (['--epochs', 1], 'lr · θ is 100 · 0.01 = 1 here', ['--epochs', 40])])
+def test_a_run_that_has_learnt_nothing_says_so_and_the_cure_works(program, tmp_path, given, said, cure):
+    """The oracle is exp of the entropy of the characters."""
+    text = '风吹雨打风不怕 ' * 8
+    (tmp_path / 'song.txt').write_text(text, 'utf-8')
+    shares = [text.count(char) / len(text) for char in set(text)]
+    flags = ['train', '--corpus', 'song.txt', '--sampling', 'random', '--hidden', 8, '--batch-size', 4, '--num-steps',
+             5, '--pred-period', 99, '--epochs', 40]
+    sad = program(*flags, *given, '--out', 'sad').stdout
+    line, = [line for line in sad.splitlines() if line.startswith('That is no better than ')]
+    assert f'{math.prod(share ** -share for share in shares):f}, which' in line and said in line
+    assert '100 · 0.01 = 1 in the chapter: try' in line
+    assert ('more --epochs' if '--epochs' in cure else ' '.join(map(str, cure))) in line
+    assert 'no better' not in program(*flags, *cure, '--out', 'glad').stdout
+
+
+@pytest.mark.parametrize('flags, words', [
+    (['--corpus', 'song.txt', 'more.txt'], 'more.txt: a flag takes one value'),
+    (['--corpus', '-'], 'save standard input in a file'),
+    (['--corpus', ''], "not empty, but this is ''"),
+    (['--corpus=~/no-such-poem.txt'], f'{os.path.expanduser("~")} | no-such-poem.txt does not exist'),
+    pytest.param(['--corpus', '/dev/stdin'], 'The corpus /dev/stdin is no file, but a pipe, a socket or a device: save',
+                 marks=unix),
+    (['--num-chars', 30], '--num-chars 30 and --holdout 0 leave 30 characters'),
+    (['--holdout', 0.9999], '--num-chars 10000 and --holdout 0.9999 leave 1 characters'),
+    (['--holdout', 0.00001], '--holdout 1e-05 holds out 0 characters | take a larger --holdout'),
+    (['--resume', 'song.txt'], '--resume cannot go on: song.txt is not a checkpoint'),
+    (['--resume', '.'], '--resume cannot go on: The checkpoint . is a folder')])
+def test_a_flag_that_cannot_be_is_named_with_its_cure(program, tmp_path, flags, words):
+    (tmp_path / 'song.txt').write_text('风吹雨打风不怕 ' * 60, 'utf-8')
+    result = program('train', *flags)
+    last = result.stderr.splitlines()[-1]
+    assert result.returncode and all(word in last for word in words.split(' | ')), last
+
+
+def test_a_model_of_words_writes(program, tmp_path):
+    words = ['cat', 'mat', 'on', 'sat', 'the']
+    model = Checkpoint(d2l.get_params(5, 3, 5, mxnet.cpu()), [], words, 3)
+    save_checkpoint(tmp_path / 'words.safetensors', model)
+    result = program('write', 'words.safetensors', '--num-chars', 4, '--temperature', 0)
+    assert (result.returncode, result.stdout) == (0, model.predict(['cat'], 4) + '\n')
+    refused = program('write', 'words.safetensors', '--prefix', 'the cat')
+    assert "a list of them, such as ['cat']" in refused.stderr.splitlines()[-1]

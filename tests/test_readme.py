@@ -80,10 +80,11 @@ def test_what_is_there_in_both_languages():
 
 
 @pytest.mark.parametrize('name', ['docs/errata.md', 'docs/faq.md'])
-def test_the_python_of_errata_and_questions(name):
+def test_the_python_of_errata_and_questions(name, tmp_path, monkeypatch):
     code = '\n'.join(content for language, content in blocks(name) if language == 'python')
     test = doctest.DocTestParser().get_doctest(code, {}, name, name, 0)
     assert len(test.examples) > 5
+    monkeypatch.chdir(tmp_path)         # one saves a model
     failed, _ = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.REPORT_NDIFF).run(test)
     assert not failed
 

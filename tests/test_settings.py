@@ -147,7 +147,7 @@ def test_a_text_and_its_end():
     assert part.text == corpus.text[:7500] and part.held_out == corpus.text[7500:]
     assert part.sha256 == corpus.sha256 and part.idx_to_char == sorted(set(part.text))
     assert ''.join(part.idx_to_char[i] for i in part.indices) == part.text
-    known = ''.join(part.idx_to_char[i] for i in part.known())
+    known = ''.join(part.idx_to_char[i] for i in part.known)
     assert known == ''.join(char for char in part.held_out if char in part.text) and len(known) < 2500
 
 

@@ -33,6 +33,8 @@ FORMAT = 'rnn_scratch checkpoint 2'
 EXPORTED = 'rnn_scratch export for PyTorch'     # a safetensors file, too: see export.py
 LARGEST, LARGEST_HEADER = 2 ** 31, 20_000_000     # bytes: 500 million numbers; a vocabulary of all of Unicode
 LISTS = (list, tuple)
+ND_SAVE = b'\x12\1' + bytes(6)         # how a file of MXNet's nd.save begins
+HALF = re.compile('[\ud800-\udfff]')
 
 
 @dataclasses.dataclass(repr=False, eq=False)
@@ -45,7 +47,8 @@ class Checkpoint:
     `cell` is 'rnn', the chapter's; 'gru', 'lstm' or 'relu' (`cells.py`); or another name, for a cell of your own: then
     `symbols` names each array of `params`. `engine`, 'tutorial' or 'fused', has trained it, and predicts. `settings` is
     whatever else describes the run, in what JSON can write; `random_state` is `random.getstate()` after the last epoch,
-    or None; `versions` are those of Python and the packages that it was saved with.
+    or None; where `part` says how far a run came within the next one (see run.py), still that after the last epoch.
+    `versions` are those of Python and the packages that it was saved with.
     """
 
     params: list
@@ -59,6 +62,7 @@ class Checkpoint:
     random_state: tuple = None
     symbols: tuple = None
     versions: dict = dataclasses.field(default_factory=dict)
+    part: dict = None
 
     def __post_init__(self):
         """Refuse what would go wrong late, or in silence. A run does it once an epoch, so no array is read here."""
@@ -66,13 +70,14 @@ class Checkpoint:
         _checks.must_be(str, 'a short text', is_name, cell=self.cell)
         _checks.must_be(dict, 'a dictionary', settings=self.settings, versions=self.versions)
         _checks.must_be(object, 'None or what random.getstate() gives', is_random_state, random_state=self.random_state)
+        _checks.must_be(object, 'None or mini_batches, loss and state of a run', is_part, part=self.part)
         engines = ['tutorial', 'fused'] if self.cell == 'rnn' else ['tutorial']
         _checks.must_be(str, f'one of {engines} for the cell {self.cell!r}', lambda e: e in engines, engine=self.engine)
         if self.symbols is None:
             self.symbols = CELLS.get(self.cell, CELLS['rnn']).symbols
         names = self.symbols
         check_each(Real, 'a number of 1 or more', is_perplexity, perplexities=self.perplexities, held_out=self.held_out)
-        check_each(str, 'a single character', lambda char: len(char) == 1 and not '\ud800' <= char <= '\udfff',
+        check_each(str, 'a character or, of a model of words, a word', lambda entry: entry and not HALF.search(entry),
                    idx_to_char=self.idx_to_char)        # half of a surrogate pair is in no text in UTF-8
         check_each(str, 'a short text', is_name, symbols=names)
         check_each(mx.nd.NDArray, 'an NDArray', lambda param: True, params=self.params)
@@ -137,6 +142,17 @@ def is_perplexity(value):
     return isinstance(value, Real) and value > 0.999
 
 
+def is_part(value):
+    """Whether it is None, or how many mini-batches came, their loss as a text, and the state in hexadecimal digits."""
+    try:
+        return value is None or (
+            {*value} == {'mini_batches', 'loss', 'state'} and type(value['mini_batches']) is int
+            and value['mini_batches'] > 0 and float(value['loss']) >= -1
+            and all(np.isfinite(np.frombuffer(bytes.fromhex(s), 'float32')).all() for s in value['state']))
+    except (TypeError, ValueError):
+        return False
+
+
 def is_random_state(value):
     """Whether `random.setstate` takes it. Only the form 3, today's: of an older one it computes with the content."""
     try:
@@ -159,6 +175,8 @@ def save_checkpoint(path, checkpoint):
     ending, a number is not finite, JSON cannot write the settings or the model is too large to be loaded; TypeError,
     too: a part was changed and is wrong now. OSError: the file cannot be written.
     """
+    _checks.must_be(Checkpoint, 'a Checkpoint', cure='for what training returned, write Checkpoint(*trained, '
+                    'idx_to_char, num_hiddens)', checkpoint=checkpoint)
     path = Path(path)
     if path.suffix != '.safetensors':
         raise ValueError(f"A checkpoint's name ends in .safetensors, and {str(path)!r} does not.")
@@ -213,7 +231,7 @@ def to_json(entries):
     """JSON with the characters as they are, so that a person can read the vocabulary."""
     text = json.dumps(entries, ensure_ascii=False, allow_nan=False)
     # UTF-8 has no half of a surrogate pair; the path of a corpus has one where its name is not UTF-8.
-    return re.sub('[\ud800-\udfff]', lambda half: f'\\u{ord(half.group()):04x}', text)
+    return HALF.sub(lambda half: f'\\u{ord(half.group()):04x}', text)
 
 
 def from_json(text):
@@ -228,7 +246,7 @@ def load_checkpoint(path, ctx=None):
     with gradients attached. OSError: it cannot be read. ValueError: it is none, is damaged, or its parts do not fit.
     """
     _checks.device(ctx)
-    content = _files.read_file('checkpoint', Path(path), LARGEST, 'a .safetensors file', check_head)
+    content = _files.read_file('checkpoint', _files.as_path(path), LARGEST, 'a .safetensors file', check_head)
     path = _files.shown(path)
     try:
         arrays = safetensors.numpy.load(content)
@@ -253,7 +271,7 @@ def load_checkpoint(path, ctx=None):
                          'fetch or copy it again, or take an older one.')
     check_numbers(arrays, path)
     try:        # a checksum that fits says that nothing was damaged, but not who wrote it
-        parts = {name: entries[name] for name in SAVED}
+        parts = {name: entries[name] for name in SAVED if name != 'part' or name in entries}    # 0.2 had none
         parts.update({name: [*map(float, parts[name])] for name in ['perplexities', 'held_out']})
         if isinstance(parts['random_state'], list):     # JSON makes lists of tuples
             parts['random_state'] = tuple(tuple(x) if isinstance(x, list) else x for x in parts['random_state'])
@@ -272,6 +290,10 @@ def load_checkpoint(path, ctx=None):
 def check_head(path, head, size):
     """Whether a file begins like a checkpoint: the length of its header in eight bytes, and a brace."""
     path, length = _files.shown(path), int.from_bytes(head[:8], 'little')
+    if head.startswith(ND_SAVE):
+        raise ValueError(f"{path} is a file of MXNet's nd.save, with parameters but no vocabulary: read them with "
+                         'nd.load, and give them to Checkpoint(params, [], idx_to_char, num_hiddens), which '
+                         'save_checkpoint takes.')
     if head[8:9] != b'{' or length > size - 8:
         refuse(path, f'it is {"empty" if size == 0 else _files.kind_of(head) or "cut off, or does not begin like one"}')
     if length > LARGEST_HEADER:

@@ -16,7 +16,8 @@ the other, in `there_and_back`; only that of the look-up is MXNet's. They need f
 | T gradients of W_hh, added up | one product | two tall matrices multiplied are that sum |
 | a call from Python for each operator | a call for a whole graph | MXNet does not come back to Python in between |
 
-The engine computes the chapter's own cell, `d2l.rnn`, and no other. Its figures are in docs/speed.md.
+The engine computes the chapter's own cell, `d2l.rnn`, and its step, `d2l.sgd`. It refuses another cell, and another
+`d2l.sgd`, such as Adam: the chapter's functions take both. Its figures are in docs/speed.md.
 """
 import functools
 import math
@@ -27,7 +28,7 @@ import rnn_scratch as d2l  # as in training.py: the two iterators are d2lzh's ow
 import numpy as np
 from mxnet import autograd, nd, sym
 
-from .. import _checks, model, training
+from .. import _checks, _own_cell, model, training
 from ..perplexity import perplexity
 from ..predict import greedy
 
@@ -41,6 +42,15 @@ def check_cell(rnn):
         raise ValueError(f"The fused engine computes the chapter's cell, rnn_scratch.rnn, and not "
                          f'{_checks.show(rnn)}: take the functions of the same names from rnn_scratch, which compute '
                          'any cell.')
+
+
+def check_updater():
+    """Its step is d2lzh's, written out: where `d2l.sgd` is another function, as for Adam, that would not be called."""
+    from d2lzh import utils  # here, since it loads matplotlib
+    if d2l.sgd is not utils.sgd:
+        raise ValueError(f"The fused engine takes the step of d2lzh's sgd itself, and d2l.sgd is now "
+                         f'{_checks.show(d2l.sgd)}: take the functions of the same names from rnn_scratch, which call '
+                         'it.')
 
 
 def check_fit(n, vocab_size, state, params):
@@ -219,15 +229,15 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
     `gradients_of_checked` (`gradients`). Its errors are the chapter's, and ValueError for another cell.
     """
     check_cell(rnn)
+    check_updater()
     _checks.settings(vocab_size, corpus_indices, is_random_iter, num_steps, lr, clipping_theta, batch_size)
-    _checks.gradients(params)
-    _checks.parameters(params, ctx)
+    _checks.parameters(params, ctx, are_trained=True)
     data_iter = data_iter or (d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive)
     mini_batches = data_iter(corpus_indices, batch_size, num_steps, ctx)
     size = batch_size * num_steps                                       # T n, the characters of a mini-batch
     l_sum, n = 0.0, 0           # n counts characters, as in the chapter
     state = init_rnn_state(batch_size, num_hiddens, ctx)                # (n, h)
-    _checks.first_state(state)
+    _own_cell.begin(rnn, state)
     check_fit(batch_size, vocab_size, state, params)
     # The iterator of random sampling makes X and Y with `nd.array`, which waits for all that MXNet was asked for. Many
     # at a time, so that this wait does not come in the middle of each step.
@@ -297,7 +307,7 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
     _checks.model(params, vocab_size, ctx, idx_to_char, char_to_idx)
     _checks.prefixes([prefix], char_to_idx)
     state = init_rnn_state(1, num_hiddens, ctx)
-    _checks.first_state(state)
+    _own_cell.begin(rnn, state)
     check_fit(1, vocab_size, state, params)
     W_xh, W_hh, b_h, W_hq, b_q = params
     H, = state                                                          # (1, h)

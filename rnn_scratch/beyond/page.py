@@ -10,6 +10,7 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
+from .._checks import show
 from .cells import CELLS
 from .checkpoint import arrays_of, check_named
 from .export import check_known, new_path
@@ -26,9 +27,9 @@ def to_html(checkpoints, path):
     the names are the page's menu. At temperature 0 it writes what `predict_rnn` writes. With a temperature it draws
     with a generator of its own: the same seed gives the same song there, but not the song that Python writes.
 
-    TypeError or ValueError: it is no such list, a cell is one of your own, all parameters together have more than
-    20,000,000 bytes, the path does not end in .html, or a number is not finite. FileExistsError: there is a file of
-    that name. OSError: it cannot be written.
+    TypeError or ValueError: it is no such list, a cell is one of your own, a vocabulary has words, all parameters
+    together have more than 20,000,000 bytes, the path does not end in .html, or a number is not finite.
+    FileExistsError: there is a file of that name. OSError: it cannot be written.
     """
     path = new_path(path, '.html')
     check_named(checkpoints)
@@ -39,6 +40,10 @@ def to_html(checkpoints, path):
     models = []
     for name, checkpoint in checkpoints:
         check_known(checkpoint.cell, CELLS)
+        longer = [entry for entry in checkpoint.idx_to_char if len(entry) > 1]
+        if longer:
+            raise ValueError(f'A page reads a beginning one character at a time, and the vocabulary of {name!r} has '
+                             f'longer entries, such as {show(longer[0])}: export it to ONNX or PyTorch.')
         models.append({
             'name': name, 'cell': checkpoint.cell, 'num_hiddens': checkpoint.num_hiddens,
             'idx_to_char': checkpoint.idx_to_char, 'perplexities': [f'{p:.6g}' for p in checkpoint.perplexities],

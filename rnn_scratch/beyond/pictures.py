@@ -4,6 +4,7 @@ The ending of the name chooses the kind: .png, .pdf, .svg. A file that is there 
 """
 import io
 import math
+import unicodedata
 import warnings
 from pathlib import Path
 
@@ -66,13 +67,15 @@ def plot_hidden_units(checkpoint, path, text=None, num_units=40):
     _checks.must_be(Checkpoint, 'a Checkpoint', cure='load it with load_checkpoint', checkpoint=checkpoint)
     _checks.parameters(checkpoint.params)
     line = PREFIX if text is None else text
-    _checks.text(text=line)
+    _checks.must_be((str, list, tuple), 'a text, or a list of entries of the vocabulary', text=line)
     if not 1 <= len(line) <= LONGEST:
         raise ValueError(f'A picture has room for a line of 1 to {LONGEST} characters, and this one has {len(line)}: '
                          'give another line.')
-    unknown = sorted(set(line) - set(checkpoint.idx_to_char))
+    unknown = sorted({repr(char) for char in line if char not in checkpoint.idx_to_char})
     if unknown:
-        raise ValueError(f'The vocabulary does not have {", ".join(map(repr, unknown))}: give another line.')
+        words = [entry for entry in checkpoint.idx_to_char if len(entry) > 1][:1]
+        raise ValueError(f'The vocabulary does not have {", ".join(unknown)}: give another line'
+                         f'{f", in Python as a list of entries, such as {words}" * bool(words)}.')
     text = checkpoint.predict(PREFIX, NUM_CHARS) if text is None else text
     _checks.whole(1, num_units=num_units)
     most = min(MOST_UNITS, LARGEST // len(text))
@@ -190,7 +193,10 @@ def choose_units(hiddens, num_units):
 def hidden_units_figure(checkpoint, text, num_units):
     """The picture, as a matplotlib Figure: a row for each chosen unit, a column for each character."""
     indices = [str(checkpoint.idx_to_char.index(char)) for char in text]
-    labels, font = readable(text, list(text), indices, 'their indices in the vocabulary are shown')
+    # A control character, which no font has, as it is written in Python
+    labels = [SPACE if char == ' ' else char if char.isprintable() else repr(char)[1:-1] for char in text]
+    labels, font = readable(''.join(labels).replace(SPACE, ' '), labels, indices, 'their indices in the vocabulary are '
+                            'shown')
     hiddens = hidden_states(checkpoint, text)
     units = choose_units(hiddens, num_units)
     fig = Figure(figsize=(max(4, 0.27 * len(text) + 1.5), max(3, 0.16 * len(units) + 0.6)), dpi=120,
@@ -200,13 +206,14 @@ def hidden_units_figure(checkpoint, text, num_units):
     image = axes.imshow(hiddens[:, units].T, cmap='RdBu_r', vmin=-limit, vmax=limit, aspect='auto',
                         interpolation='nearest')
     fig.colorbar(image, label='H after the character', ticks=[-1, -0.5, 0, 0.5, 1], pad=0.01, aspect=40)
-    axes.set_xticks(range(len(text)), [SPACE if label.isspace() else label for label in labels], parse_math=False)
+    axes.set_xticks(range(len(text)), labels, parse_math=False)
     for label in axes.get_xticklabels():
         if label.get_text() != SPACE:
             label.set_fontproperties(font)
         label.set_size(13)
-    if labels is indices:       # wider than a column
+    if labels is indices or max(map(len, labels)) > 2:          # wider than a column
         axes.tick_params('x', rotation=90, labelsize=9)
+    if labels is indices:
         axes.set_xlabel('index in the vocabulary')
     axes.set_yticks(range(len(units)), units, size=7)
     axes.tick_params(length=0)
@@ -220,11 +227,23 @@ def readable(text, labels, instead, what):
     """The labels, with a font that has all characters of `text`; or those of `instead`, and a warning."""
     font = find_font(text)
     if font is None:
-        warnings.warn(f'No font on this machine has all the characters of {text!r}, so {what} in the picture: install '
-                      'one (Debian and Ubuntu: apt-get install fonts-noto-cjk or fonts-wqy-microhei; macOS comes with '
-                      'one).', stacklevel=4)
+        warnings.warn(f'No font on this machine has all the characters of {text!r}, so {what} in the picture: '
+                      f'{cure_for(text)}.', stacklevel=4)
         return instead, FontProperties(fname=OWN_FONT)
     return labels, FontProperties(fname=font)
+
+
+def cure_for(text):
+    """What may bring a font for the scripts of a text; the first word of a character's name is its script."""
+    if any(unicodedata.category(char) == 'So' and char > '\U00010000' for char in text):
+        return 'no font that matplotlib can draw has emoji, so take a line or a name without them'
+    # Chinese, Japanese and Korean characters are wide, and one font has them all.
+    scripts = {'CJK' if unicodedata.east_asian_width(char) in 'WFH' else unicodedata.name(char, 'CJK').split()[0]
+               for char in text if char.isalpha()} - {'LATIN', 'GREEK', 'CYRILLIC'}
+    if len(scripts) > 1:
+        return f'take a line or a name in one script, since few fonts have {" and ".join(sorted(scripts))} together'
+    package = 'fonts-noto-cjk or fonts-wqy-microhei' if scripts <= {'CJK'} else 'fonts-noto-core'
+    return f'install one (Debian and Ubuntu: apt-get install {package})'
 
 
 def find_font(text):

@@ -1,9 +1,10 @@
 """Beyond the chapter: one training run, with all that `python -m rnn_scratch train` puts around an epoch.
 
 A part of the text may be held out, there are checkpoints, a progress bar and an early stop; and whatever ends it, the
-last whole epoch is saved.
+last whole epoch is saved or, where an epoch is long, how far it came within the epoch.
 """
 import contextlib
+import itertools
 import math
 import os
 import random
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import rnn_scratch as d2l
 
+import numpy as np
+from mxnet import nd
 from mxnet import random as mx_random
 from tqdm import tqdm
 
@@ -26,6 +29,8 @@ from .cells import CELLS, shape_of
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .corpus import keep_note, printable
 from .stop import StopSignals
+
+SEGMENT, WORK = 128, 6e11       # of a segment: mini-batches at most, and operations, some seconds of work
 
 
 def check_run(settings, corpus, plan, workers=None):
@@ -38,6 +43,11 @@ def check_run(settings, corpus, plan, workers=None):
                          f'{needed / 1e9:,.1f} GB of memory, and there are {there_is / 1e9:,.1f} GB: make --hidden, '
                          '--batch-size or --num-steps smaller.')
     _checks.sizes(d2l.try_gpu(), settings.hidden, vocab_size=corpus.vocab_size)
+    left, n, T = len(corpus.indices), settings.batch_size, settings.num_steps
+    if num_mini_batches(settings, left) < 1 <= num_mini_batches(settings, corpus.num_there):
+        raise ValueError(f'--num-chars {settings.num_chars} and --holdout {settings.holdout:g} leave {left} characters '
+                         f'to train on, too few for one mini-batch of {n} sequences of {T} steps: read more, hold out '
+                         'less, or make --batch-size or --num-steps smaller.')
     _checks.corpus(corpus.indices, corpus.vocab_size, settings.sampling == 'random', settings.num_steps,
                    settings.batch_size)
     _checks.prefixes(plan.prefix, corpus.char_to_idx)
@@ -46,6 +56,12 @@ def check_run(settings, corpus, plan, workers=None):
 def num_parameters(settings, corpus):
     sizes = corpus.vocab_size, settings.hidden, corpus.vocab_size
     return sum(math.prod(shape_of(symbol, *sizes)) for symbol in CELLS[settings.cell].symbols)
+
+
+def num_mini_batches(settings, length):
+    """How many mini-batches d2lzh's iterators cut from a text of this length."""
+    n, T = settings.batch_size, settings.num_steps
+    return (length - 1) // T // n if settings.sampling == 'random' else (length // n - 1) // T
 
 
 def training_bytes(settings, corpus, workers=None):
@@ -59,20 +75,28 @@ def training_bytes(settings, corpus, workers=None):
 class Run:
     """一次训练，从开始到存档。
 
-    A training run, whose last epoch goes to `path` (`….safetensors`), and the best one to `…-best.safetensors`. `last`
-    is the checkpoint of the last whole epoch, `best` that of the best one, `saved` the last one that is in the file.
-    Where several workers train together, `train_epoch` is called for an epoch, in place of the engine's own; `writes`
-    says whether this one saves and prints, and `workers` how many of them this machine has. OSError or ValueError where
-    settings, text and plan do not go together.
+    A training run: its last epoch goes to `path` (`….safetensors`), the best one to `…-best.safetensors`. `last`
+    is the checkpoint of the last whole epoch or, in a long one, segment, `best` that of the best epoch, `saved` the
+    last one that is in the file. A new run begins with the parameters of the checkpoint `begin`, where one is given:
+    the vocabulary of the corpus begins with its. Where several workers train together, `train_epoch` is called for an
+    epoch, in place of the engine's own; `writes` says whether this one saves and prints, and `workers` how many of
+    them this machine has. OSError or ValueError where settings, text and plan do not go together.
     """
 
-    def __init__(self, settings, corpus, plan, path, *, last=None, best=None, train_epoch=None, writes=True,
-                 workers=None):
+    def __init__(self, settings, corpus, plan, path, *, last=None, best=None, begin=None, train_epoch=None,
+                 writes=True, workers=None):
         check_run(settings, corpus, plan, workers)
         self.settings, self.corpus, self.plan, self.path = settings, corpus, plan, Path(path)
         if self.path.suffix != '.safetensors':
             raise ValueError(f"A checkpoint's name ends in .safetensors, and {str(path)!r} does not.")
-        self.train_epoch = train_epoch or (fused if settings.engine == 'fused' else d2l).train_epoch
+        self.num_mini_batches = num_mini_batches(settings, len(corpus.indices))
+        work = 6 * settings.num_steps * settings.batch_size * num_parameters(settings, corpus)     # of a mini-batch
+        self.segment = max(1, min(SEGMENT, int(WORK / work)))
+        # Of several segments; and a larger state would not fit into the header of a checkpoint.
+        self.is_long = (not train_epoch and self.num_mini_batches > self.segment
+                        and settings.batch_size * settings.hidden <= 10 ** 6)
+        self.engine, self.begin, self.bar = fused if settings.engine == 'fused' else d2l, begin, None
+        self.train_epoch = train_epoch or (self.train_segments if self.is_long else self.engine.train_epoch)
         self.writes, self.workers, self.ctx = writes, workers, d2l.try_gpu()
         self.prefixes = plan.prefix or corpus.default_prefixes()
         self.facts = {**vars(settings), **corpus.facts()}       # what a checkpoint says of the run
@@ -89,10 +113,13 @@ class Run:
         if saved.random_state is None:
             raise ValueError(f'{path} does not say where the shuffling of its run stood, so that it cannot go on: it '
                              'was not saved by python -m rnn_scratch train.')
+        if saved.part and ('train_epoch' in others or others.get('workers')):
+            raise ValueError(f'{path} was stopped within an epoch, and several workers go on after a whole one only: '
+                             'leave --workers out until the epoch is over.')
         if saved.epoch >= plan.epochs:
             raise ValueError(f'{path} is trained for {saved.epoch} epochs: give a larger number to --epochs.')
         corpus.check_same(path, saved)
-        best_path, best = best_of(Path(path)), saved
+        best_path, best = best_of(Path(path)), saved if saved.epoch else None
         if best_path.exists():
             best = load_checkpoint(best_path, d2l.try_gpu())
             # It may be of the past, or, where the run was killed while it saved, of the next epoch.
@@ -101,6 +128,13 @@ class Run:
                 raise ValueError(f'{best_path} is not the best epoch of this run, and would be overwritten: move it '
                                  'to another place.')
         run = cls(settings, corpus, plan, path, last=saved, best=best, **others)
+        if saved.part:      # of a state (n, h) each number has eight digits
+            cell, length = CELLS[settings.cell], 8 * settings.batch_size * settings.hidden
+            lengths = [] if settings.sampling == 'random' else [length for _ in cell.init_rnn_state(1, 1, run.ctx)]
+            is_of_run = run.is_long and saved.part['mini_batches'] < run.num_mini_batches
+            if not is_of_run or [*map(len, saved.part['state'])] != lengths:
+                raise ValueError(f'{path} says that it stopped within an epoch, and not in one of this run: take an '
+                                 'older model.')
         if run.enough():
             raise ValueError(f'{path} has reached {run.enough()} already, so there is nothing to train: leave that '
                              'out, or give another number.')
@@ -121,7 +155,7 @@ class Run:
                     raise ValueError(f'There is a file at {path} already: choose another --out, or --resume it.')
         else:       # another process may have saved its last epoch between our reading and our lock
             now = load_checkpoint(self.path)
-            if now.perplexities != self.saved.perplexities:
+            if (now.perplexities, now.part) != (self.saved.perplexities, self.saved.part):
                 raise ValueError(f'{self.path} was saved by another process in this moment, with {now.epoch} epochs in '
                                  f'place of {self.saved.epoch}: run the command again.')
         num_files = 3 if self.last is None else 1       # best, last, and the new one that takes the place of either
@@ -146,19 +180,26 @@ class Run:
         mx_random.seed(settings.seed)       # draws the parameters
         if self.last is None:
             params = CELLS[settings.cell].get_params(vocab_size, settings.hidden, vocab_size, self.ctx)
+            for param, known in zip(params, self.begin.params if self.begin else []):
+                # Its characters come first; what belongs to new ones stays as it was drawn.
+                param[tuple(map(slice, known.shape))] = known
         else:
             random.setstate(self.last.random_state)
             params = [param.copy() for param in self.last.params]
             for param in params:
                 param.attach_grad()
         # A bar below the printed lines on a terminal; nothing at all in a pipe.
-        with tqdm(total=plan.epochs, initial=self.epoch(), unit='epoch', leave=False,
-                  disable=None if self.writes else True) as bar:
+        each, unit = (self.num_mini_batches, ' mini-batches') if self.is_long else (1, 'epoch')
+        done = self.last.part['mini_batches'] if self.last and self.last.part else 0
+        with tqdm(total=plan.epochs * each, initial=self.epoch() * each + done, unit=unit, leave=False,
+                  disable=None if self.writes else True) as self.bar:
             try:
                 while self.epoch() < plan.epochs and not self.enough():
+                    if self.is_long:
+                        self.bar.set_description(f'epoch {self.epoch() + 1} of {plan.epochs}')
                     self.train_one_epoch(params)
-                    bar.set_postfix_str(f'perplexity {self.last.perplexities[-1]:.2f}')
-                    bar.update()
+                    self.bar.set_postfix_str(f'perplexity {self.last.perplexities[-1]:.2f}')
+                    self.bar.update(not self.is_long)
                     if self.epoch() % plan.save_every == 0:
                         self.save()
                     self.stop.check()
@@ -176,33 +217,83 @@ class Run:
         began = time.time()
         perplexity = self.train_epoch(*model, corpus.indices, settings.sampling == 'random', settings.num_steps,
                                       settings.lr, settings.theta, settings.batch_size)
-        seconds = time.time() - began
         _checks.finite('A parameter', *[param.asnumpy() for param in params])
         perplexities, held_out = map(list, (self.last.perplexities, self.last.held_out) if self.last else ([], []))
         perplexities.append(perplexity)
         if corpus.held_out:
             found = evaluation.evaluate(corpus.held_out, *model, corpus.idx_to_char, corpus.char_to_idx,
-                                        losses=(fused if settings.engine == 'fused' else evaluation).losses)
+                                        losses=(fused if settings.engine == 'fused' else evaluation).losses,
+                                        rows=settings.batch_size)
             held_out.append(found.perplexity)
-        last = Checkpoint([param.copy() for param in params], perplexities, corpus.idx_to_char, settings.hidden,
-                          settings.cell, settings.engine, self.facts, held_out, random.getstate())
+        seconds = time.time() - began
+        last = self.checkpoint(params, perplexities, held_out, random.getstate())
         measured = held_out or perplexities
         is_best = not self.best or measured[-1] < min(measured[:-1], default=math.inf)
         vars(self).update(last=last, best=last if is_best else self.best)       # one step: Ctrl-C may come
         if self.writes and last.epoch % plan.pred_period == 0:
             tqdm.write(f'epoch {last.epoch}, perplexity {perplexity:f}, time {seconds:.2f} sec')
-            for prefix in self.prefixes:
-                tqdm.write(f' - {printable(last.predict(prefix, plan.pred_len))}')
+            for prefix in self.prefixes:        # on one line, as in the chapter, but for line breaks of the text itself
+                tqdm.write(f' - {printable(last.predict(prefix, plan.pred_len))}'.replace('\n', '\n   '))
             if corpus.held_out:
                 tqdm.write(f'held out: perplexity {found.perplexity:f} over {found.num_predicted} characters, '
                            f'{sum(found.unknown.values())} more are not in the vocabulary')
 
+    def checkpoint(self, params, perplexities, held_out, random_state, part=None):
+        return Checkpoint([param.copy() for param in params], perplexities, self.corpus.idx_to_char,
+                          self.settings.hidden, self.settings.cell, self.settings.engine, self.facts, held_out,
+                          random_state, part=part)
+
+    def train_segments(self, rnn, params, init_rnn_state, h, vocab_size, ctx, corpus_indices, is_random_iter, T, *rest):
+        """`train_epoch` of the engine for a long epoch, a segment at a time: what it has trained is then in `last`. An
+        epoch that `last` is within goes on there: with the same order of the mini-batches and, where one follows the
+        other, with the state (n, h) that it had."""
+        part = self.last and self.last.part or {'mini_batches': 0, 'loss': '0', 'state': []}
+        done, l_sum, n, in_order = part['mini_batches'], float(part['loss']), rest[-1], random.getstate()
+        # The state after the last mini-batch
+        ended = [nd.array(np.frombuffer(bytes.fromhex(s), 'float32').reshape(n, -1), ctx) for s in part['state']]
+
+        def watched(step):      # the engines' seams: the cell, or what gives gradients; both give the state second
+            def watching(*arguments):
+                found = step(*arguments)
+                ended[:] = found[1]
+                self.bar.update()
+                return found
+            return watching
+
+        def first_state(*sizes):        # of a segment or, with random sampling, of a mini-batch
+            is_new = is_random_iter or not ended
+            return init_rnn_state(*sizes) if is_new else tuple(s.detach() for s in ended)
+
+        data_iter = d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive
+        mini_batches = data_iter(corpus_indices, n, T, ctx)
+        next(itertools.islice(mini_batches, done, done), None)      # those are behind it
+        cell, seam = watched(rnn), {}
+        if self.engine is fused:
+            cell, seam = rnn, {'gradients': watched(fused.gradients_of_checked)}
+        while True:
+            size = min(self.segment, self.num_mini_batches - done)
+            segment = itertools.islice(mini_batches, size)
+            perplexity = self.engine.train_epoch(cell, params, first_state, h, vocab_size, ctx, corpus_indices,
+                                                 is_random_iter, T, *rest, **seam,
+                                                 data_iter=lambda *_: segment)      # noqa: B023
+            done, l_sum = done + size, l_sum + size * math.log(perplexity)
+            so_far = evaluation.perplexity(l_sum, done)
+            if done == self.num_mini_batches:
+                return so_far
+            self.bar.set_postfix_str(f'perplexity {so_far:.2f}')
+            states = [] if is_random_iter else [s.asnumpy().tobytes().hex() for s in ended]
+            self.last = self.checkpoint(
+                params, *((self.last.perplexities, self.last.held_out) if self.last else ([], [])), in_order,
+                {'mini_batches': done, 'loss': repr(l_sum), 'state': states})
+
     def enough(self):
         """The flag that says to stop before the last epoch, or None."""
         plan, last = self.plan, self.last
-        if last and plan.stop_at is not None and last.perplexities[-1] <= plan.stop_at:
+        if not self.epoch():
+            return None
+        if plan.stop_at is not None and last.perplexities[-1] <= plan.stop_at:
             return f'--stop-at {plan.stop_at:g}'
-        if last and plan.patience is not None and last.epoch - self.best.epoch >= plan.patience:
+        if plan.patience is not None and last.epoch - self.best.epoch >= plan.patience:
             return f'--patience {plan.patience}'
         return None
 
@@ -210,15 +301,28 @@ class Run:
         """The best epoch and the last one, where they are not saved yet."""
         if self.last is not self.saved and self.writes:
             with self.stop.wait():
-                save_checkpoint(best_of(self.path), self.best)
+                if self.best:
+                    save_checkpoint(best_of(self.path), self.best)
                 save_checkpoint(self.path, self.last)
                 self.saved = self.last
+
+    def place(self, checkpoint):
+        """How far it is trained."""
+        part, epoch = checkpoint.part, checkpoint.epoch
+        return (f'mini-batch {part["mini_batches"]:,} of {self.num_mini_batches:,} of epoch {epoch + 1}' if part else
+                f'epoch {epoch}')
 
     def outcome(self):
         lines = f'saved to {self.path}: epoch {self.last.epoch}, perplexity {self.last.perplexities[-1]:f}'
         if self.best.held_out:
             lines += (f'\nthe lowest perplexity on held-out text, {self.best.held_out[-1]:f}, was at epoch '
                       f'{self.best.epoch}, saved to {best_of(self.path)}')
+        unigram, lr, theta = self.facts['unigram_perplexity'], self.settings.lr, self.settings.theta
+        if self.last.perplexities[-1] >= unigram:
+            step = f'lr · θ is {lr:g} · {theta:g} = {lr * theta:g} here' if theta else f'lr is {lr:g}, without θ, here'
+            cure = 'more --epochs' if theta and math.isclose(lr * theta, 1) else '--lr 100 --theta 0.01'
+            lines += (f'\nThat is no better than {unigram:f}, which the frequencies of the characters alone give. '
+                      f'{step}, and 100 · 0.01 = 1 in the chapter: try {cure}.')
         return lines
 
     def how_to_go_on(self):

@@ -19,6 +19,7 @@ LONGEST_SONG = 10_000       # characters of a song that is kept until it is whol
 any_whole = partial(_checks.must_be, Integral, 'a whole number', lambda x: not isinstance(x, bool))
 largest_norm = partial(_checks.must_be, (Real, type(None)), 'above 0 and finite',
                        lambda x: x is None or 0 < x < math.inf)
+yes_or_no = partial(_checks.must_be, bool, 'True or False')
 texts = partial(_checks.must_be, (list, tuple), 'a list of texts', lambda items: all(isinstance(i, str) for i in items),
                 'put the texts in brackets, each in quotes')
 at_least_1 = partial(_checks.number, '1 or more, as each perplexity is, and finite', lambda x: 1 <= x < math.inf)
@@ -74,6 +75,8 @@ class Settings(Checked):
     num_chars: int = setting(10000, whole(0), 'how many characters of the corpus to read; 0 for all')
     holdout: float = setting(0.0, a_part, 'the fraction of them, at the end, that is kept from training and measured '
                              'apart')
+    keep_lines: bool = setting(False, yes_or_no, 'a line break is a character of its own, and no space as in the '
+                               'chapter: for code, poems, plays and chats')
     hidden: int = setting(256, whole(1), 'h, the number of hidden units')
     num_steps: int = setting(35, whole(1), 'T, the time steps of a mini-batch')
     batch_size: int = setting(32, whole(1), 'n, the sequences of a mini-batch')
@@ -93,7 +96,8 @@ class Settings(Checked):
     @classmethod
     def of(cls, path, checkpoint):
         """The settings of a run, from its checkpoint; `path` is for the sentence when they are missing or wrong."""
-        saved = {**checkpoint.settings, 'cell': checkpoint.cell, 'engine': checkpoint.engine}
+        # Older versions had no keep_lines.
+        saved = {'keep_lines': False, **checkpoint.settings, 'cell': checkpoint.cell, 'engine': checkpoint.engine}
         names = [this.name for this in fields(cls)]
         for name in [*names, 'corpus_sha256']:
             if name not in saved:

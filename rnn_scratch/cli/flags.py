@@ -13,6 +13,10 @@ class Parser(argparse.ArgumentParser):
         """argparse says nothing where this cannot be written."""
         (file or sys.stdout).write(self.format_help())
 
+    def error(self, message):
+        super().error(message + ': a flag takes one value; put a name with spaces in quotes' *
+                      message.startswith('unrecognized arguments'))
+
 
 def add_command(commands, run, help, description=None, **others):
     """A command with the name of the function that runs it."""
@@ -26,6 +30,9 @@ def add_setting(parser, kind, name, read=None, **others):
     """A flag for a field of `Settings` or `Plan`, which has its default, type, rule and help; see `given`."""
     setting, = [setting for setting in fields(kind) if setting.name == name]
     default, help = setting.default, setting.metadata['help']
+    if setting.type is bool:
+        parser.add_argument(f'--{name.replace("_", "-")}', action='store_true', default=argparse.SUPPRESS, help=help)
+        return
     if default not in (None, ()) and '(default: ' not in help:
         help += f' (default: {default if isinstance(default, str) else format(default, "g")})'
     add(parser, name, read or setting.type, setting.metadata['rule'], default=argparse.SUPPRESS, help=help, **others)

@@ -5,6 +5,7 @@ from pathlib import Path
 import rnn_scratch as d2l
 
 from .. import _checks
+from ..beyond.corpus import printable
 from ..beyond.settings import whole
 from . import flags
 from .write import beginning, load
@@ -85,13 +86,14 @@ def plot(args):
     else:
         output = args.output or pictures.free_name(Path('training.png'))
         pictures.plot_training([*zip(flags.names_of(paths), map(load_checkpoint, paths))], output)
-    print(f'picture in {output}')
+    print(printable(f'picture in {output}'))
 
 
 def show(args):
     """A line for each thing that a person wants to know. Settings and versions may be whatever the file says."""
-    def printable(value):
-        return value if isinstance(value, str) and value.isprintable() and len(value) <= 200 else _checks.show(value)
+    def short(value):
+        is_plain = isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= 200
+        return value if is_plain else _checks.show(value)
 
     from ..beyond.folders import newest_run
     checkpoint = load(args.model or newest_run()[-1])
@@ -104,7 +106,13 @@ def show(args):
             rows.append((name, f'{perplexities[-1]:f} at epoch {len(perplexities)}; lowest {min(perplexities):f} at '
                                f'epoch {perplexities.index(min(perplexities)) + 1}'))
     settings = {**checkpoint.settings, 'engine': checkpoint.engine}
-    rows += sorted((printable(name), printable(value)) for name, value in settings.items() if name != 'cell')
-    rows.append(('saved with', ', '.join(' '.join(map(printable, pair)) for pair in checkpoint.versions.items())))
+    read, there = settings.get('num_chars'), settings.get('corpus_chars')
+    if isinstance(read, int) and isinstance(there, int) and 0 < read < there:
+        rows.append(('text', f'{read:,} of its {there:,} characters were read'))
+    if checkpoint.part:
+        number = checkpoint.part['mini_batches']
+        rows.append(('stopped', f'after mini-batch {number:,} of epoch {checkpoint.epoch + 1}'))
+    rows += sorted((short(name), short(value)) for name, value in settings.items() if name != 'cell')
+    rows.append(('saved with', ', '.join(' '.join(map(short, pair)) for pair in checkpoint.versions.items())))
     for name, value in rows:
         print(f'{name:<28}{value}')

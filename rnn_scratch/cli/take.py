@@ -2,6 +2,7 @@
 import sys
 from pathlib import Path
 
+from ..beyond.corpus import printable
 from . import flags
 from .write import load
 
@@ -38,15 +39,16 @@ def export(args):
     if args.to != 'html' and len(paths) > 1:
         raise ValueError(f'A file for {args.to} has one model, and {len(paths)} were given: name one.')
     checkpoints = [load(path) for path in paths]
+    saved = f'saved to {printable(str(args.out))}'
     if args.to == 'html':
         to_html([*zip(flags.names_of(paths), checkpoints)], args.out)
-        print(f'saved to {args.out}: open it in a browser')
+        print(f'{saved}: open it in a browser')
     elif args.to == 'onnx':
         to_onnx(checkpoints[0], args.out)
-        print(f'saved to {args.out}')
+        print(saved)
     else:
         to_pytorch(checkpoints[0], args.out)
-        print(f'saved to {args.out}: weights for rnn = {layer_for(checkpoints[0])} and linear = '
+        print(f'{saved}: weights for rnn = {layer_for(checkpoints[0])} and linear = '
               f'nn.Linear({checkpoints[0].num_hiddens}, {len(checkpoints[0].idx_to_char)})')
 
 

@@ -1,4 +1,5 @@
 """python -m rnn_scratch train: new runs or one that goes on, in one process or in several."""
+import argparse
 import json
 import os
 import sys
@@ -7,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import rnn_scratch as d2l
-
-import numpy as np
 
 from ..beyond.cells import CELLS
 from ..beyond.settings import ENGINES, SAMPLINGS, Plan, Settings, whole
@@ -25,9 +24,8 @@ def add_train(commands):
                'prefix. Each run leaves its model, the model of its best epoch, and a picture. Ctrl-C saves, too.')
     what = parser.add_argument_group('what is trained, and with what')
     flags.add_setting(what, Settings, 'sampling', type=str, choices=[*SAMPLINGS, 'both'])
-    # From the root on, so that the run can be resumed from another folder
-    flags.add_setting(what, Settings, 'corpus', read=os.path.realpath, metavar='PATH')
-    for name in ['num_chars', 'holdout', 'hidden', 'num_steps', 'batch_size', 'lr']:
+    flags.add_setting(what, Settings, 'corpus', read=corpus_path, metavar='PATH')
+    for name in ['num_chars', 'holdout', 'keep_lines', 'hidden', 'num_steps', 'batch_size', 'lr']:
         flags.add_setting(what, Settings, name)
     flags.add_setting(what, Settings, 'theta', read=lambda text: None if text == 'none' else float(text))
     flags.add_setting(what, Settings, 'seed')
@@ -37,6 +35,9 @@ def add_train(commands):
               help='so many processes train together, each with its part of the n sequences of a mini-batch, '
                    'which K must divide; leave --lr and --theta as they are, because a step is the same as '
                    'with one process (docs/distributed.md tells more, and how to use several machines)')
+    what.add_argument('--from', type=Path, metavar='MODEL', dest='begin',
+                      help='begin with what this model has learnt, also with another text or other settings; '
+                           'characters that are new to it come after its own')
     length = parser.add_argument_group('how long')
     flags.add_setting(length, Plan, 'epochs')
     flags.add_setting(length, Plan, 'stop_at', metavar='PERPLEXITY')
@@ -51,6 +52,14 @@ def add_train(commands):
     flags.add_setting(kept, Plan, 'save_every', metavar='EPOCHS')
     kept.add_argument('--resume', type=Path, metavar='MODEL',
                       help='go on with the run that this model is from, up to --epochs in all, and save to it')
+
+
+def corpus_path(text):
+    """From the root on, so that the run can be resumed from another folder."""
+    if text == '-':
+        raise argparse.ArgumentTypeError('a run reads its text again when it goes on: save standard input in a file')
+    text = os.path.expanduser(text)     # the shell leaves the ~ of --corpus=~/poem.txt
+    return os.path.realpath(text) if os.path.isfile(text) else text
 
 
 def train(args):
@@ -89,17 +98,17 @@ def make_runs(args, team):
     from ..beyond.folders import new_folder
     from ..beyond.run import Run, check_run
     plan = Plan(**flags.given(args, Plan))
+    begin = model_to_begin_with(args) if args.begin else None
     saved, all_settings = resumed(args) if args.resume else (None, new_settings(args))
     first, writes = all_settings[0], not team or team.number == 0
-    corpus = Corpus.read(first.corpus, first.num_chars, first.holdout)      # one text for all of them
-    if team:        # four bytes a character, and a part of an array is no copy; a list has eight, and its parts are
-        corpus = replace(corpus, indices=np.array(corpus.indices, dtype='int32'))
+    vocabulary = (saved or begin).idx_to_char if saved or begin else ()
+    corpus = Corpus.read(first.corpus, first.num_chars, first.holdout, first.keep_lines, vocabulary)    # one for all
     for settings in all_settings:       # they differ in their sampling only
         check_run(settings, corpus, plan, args.workers)
     if team or args.workers:
         from ..beyond.parallel import data_parallel, divisible
         divisible(first.batch_size, team.count if team else args.workers)
-    others = {'writes': writes, 'workers': args.workers}
+    others = {'writes': writes, 'workers': args.workers, 'begin': begin}
     if team:
         others['train_epoch'] = data_parallel(fused if first.engine == 'fused' else d2l, team)
     if args.resume:
@@ -107,6 +116,21 @@ def make_runs(args, team):
     folder = args.out or (new_folder() if writes else Path('runs'))
     return [Run(settings, corpus, plan, folder / f'{settings.sampling}.safetensors', **others)
             for settings in all_settings]
+
+
+def model_to_begin_with(args):
+    """The checkpoint that --from names, whose cell and size are those of the new run."""
+    from ..beyond.checkpoint import load_checkpoint
+    if args.resume:
+        raise ValueError('--from begins a new run, and --resume goes on with an old one: leave one of them out.')
+    begin = load_checkpoint(args.begin, d2l.try_gpu())
+    if begin.cell not in CELLS:
+        raise ValueError(f'{args.begin} has a cell of your own, {begin.cell!r}: train it with train_and_predict_rnn.')
+    for name, value in {'cell': begin.cell, 'hidden': begin.num_hiddens}.items():
+        if vars(args).setdefault(name, value) != value:
+            raise ValueError(f'The model {args.begin} has --{name} {value}, and not {vars(args)[name]}: leave --{name} '
+                             'out.')
+    return begin
 
 
 def new_settings(args):
@@ -127,7 +151,10 @@ def resumed(args):
     if args.resume.stem.endswith('-best'):
         raise ValueError(f'{args.resume} is the best epoch of a run and would be overwritten by the last: copy it to '
                          'another name and resume the copy.')
-    saved = load_checkpoint(args.resume, d2l.try_gpu())
+    try:
+        saved = load_checkpoint(args.resume, d2l.try_gpu())
+    except (OSError, ValueError) as error:
+        raise ValueError(f'--resume cannot go on: {error}') from error
     settings = Settings.of(args.resume, saved)
     given = flags.given(args, Settings)
     differences = [f'{name} is {vars(settings)[name]!r} there and {value!r} here' for name, value in given.items()
@@ -142,7 +169,7 @@ def resumed(args):
 def what_decides(run):
     """All that the steps of a run, and their number, depend on, as bytes. It must be the same on all workers."""
     facts = {**vars(run.settings), **run.facts, 'corpus': None}     # where the text is may differ; its hash is there
-    models = [model for model in (run.last, run.best) if model]
+    models = [model for model in (run.last, run.best, run.begin) if model]
     entries = [facts, run.plan.epochs, run.plan.stop_at, run.plan.patience,
                [[model.perplexities, model.held_out, model.random_state] for model in models]]
     return b''.join([json.dumps(entries, sort_keys=True).encode(),
@@ -154,6 +181,8 @@ def train_all(runs):
     from ..beyond.corpus import PREFIXES
     for run in runs:
         run.prepare()
+    for line in runs[0].corpus.how_read():
+        print(f'({line})')
     if not runs[0].plan.prefix and runs[0].prefixes != PREFIXES:
         print(f'(the text does not have the characters of {" and ".join(PREFIXES)}: songs begin as it does, with '
               f'{runs[0].prefixes[0]!r}; --prefix takes another beginning)')
@@ -183,10 +212,10 @@ def how_it_ended(run, later, can_go_on):
     if run.last is None:
         text = '\nstopped before the end of the first epoch: there is nothing to save'
     elif run.saved is not run.last:
-        text = (f'\nstopped after epoch {run.last.epoch}, which could not be saved; '
-                + (f'epoch {run.saved.epoch} is in {run.path}' if run.saved else 'no epoch before it was saved'))
+        text = f'\nstopped after {run.place(run.last)}, which could not be saved; ' + (
+            f'{run.place(run.saved)} is in {run.path}' if run.saved else 'nothing before it was saved')
     else:
-        text = f'\nstopped after epoch {run.last.epoch} and saved to {run.path}'
+        text = f'\nstopped after {run.place(run.last)} and saved to {run.path}'
     if run.saved and can_go_on:
         text += f'; to go on:\n{run.how_to_go_on()}'
     return text + ''.join(f'\n({run.settings.sampling} sampling has not begun)' for run in later)

@@ -7,7 +7,7 @@ import unicodedata
 from functools import partial
 
 from .. import _checks
-from ..beyond.corpus import printable
+from ..beyond.corpus import laid_out
 from ..beyond.sampling import sampler
 from ..beyond.settings import LONGEST_SONG, whole
 from . import flags
@@ -72,7 +72,8 @@ def beginning(checkpoint):
     known = checkpoint.idx_to_char
     if set(PREFIXES[0]) <= set(known):
         return PREFIXES[0]
-    prefix = next(filter(str.isalpha, known), known[0])
+    entry = next(filter(str.isalpha, known), known[0])
+    prefix = entry if len(entry) == 1 else [entry]
     note(f'(the model does not know {PREFIXES[0]}: the song begins with {prefix!r}; --prefix takes another beginning)')
     return prefix
 
@@ -96,10 +97,11 @@ def write_song(checkpoint, prefix, args, corpus):
     songs = [checkpoint.predict(prefix, args.num_chars, pick=pick) for pick in picks]
     found = [copied(song, corpus) for song in songs] if args.copied else []
     if len(songs) == 1:
-        print(in_colour(songs[0], found[0].runs) if sys.stdout.isatty() else lines(songs[0]))
+        print(in_colour(songs[0], found[0].runs, checkpoint) if sys.stdout.isatty() else laid_out(songs[0], checkpoint))
         print(found[0])
         return
-    columns = [[f'temperature {t:g}', *wrap(lines(song))] for t, song in zip(args.temperature, songs)]
+    columns = [[f'temperature {t:g}', *wrap(laid_out(song, checkpoint).expandtabs(4))]
+               for t, song in zip(args.temperature, songs)]
     for row in itertools.zip_longest(*columns, fillvalue=''):
         print(''.join(text + ' ' * (COLUMN - width(text)) for text in row).rstrip())
     for t, result in zip(args.temperature, found):
@@ -107,29 +109,33 @@ def write_song(checkpoint, prefix, args, corpus):
 
 
 def print_while_writing(checkpoint, prefix, num_chars, pick):
+    waiting = ''        # a space, of which the next character says whether it is a line break
+
+    def show(text):
+        nonlocal waiting
+        waiting += text
+        if waiting != ' ' or checkpoint.settings.get('line_break') != '  ':
+            print(laid_out(waiting, checkpoint), end='', flush=True)
+            waiting = ''
+
     def pick_and_print(Y):
         X = pick(Y)
-        print(lines(checkpoint.idx_to_char[int(X.asscalar())]), end='', flush=True)
+        show(checkpoint.idx_to_char[int(X.asscalar())])
         return X
 
     checkpoint.predict(prefix, 0)       # refuses a prefix that it does not know before anything is printed
-    print(lines(prefix), end='', flush=True)
+    show(''.join(prefix))
     checkpoint.predict(prefix, num_chars, pick=pick_and_print)
-    print()
+    print(waiting)
 
 
-def in_colour(song, runs):
+def in_colour(song, runs, checkpoint):
     """The lines of a song for a terminal, with what is in a run in red."""
     red, text = {i for start, end in runs for i in range(start, end)}, ''
     for is_red, group in itertools.groupby(range(len(song)), red.__contains__):
-        part = lines(''.join(song[i] for i in group))
+        part = laid_out(''.join(song[i] for i in group), checkpoint)
         text += f'\033[31m{part}\033[0m' if is_red else part
     return text
-
-
-def lines(song):
-    """A line for each space: the corpus has them for its line breaks, and for pauses within a line."""
-    return printable(song).replace(' ', '\n')
 
 
 def wrap(song):
@@ -145,4 +151,6 @@ def wrap(song):
 
 
 def width(text):
-    return sum(2 if unicodedata.east_asian_width(char) in 'WF' else 1 for char in text)
+    """Cells of a terminal: none for a mark that stands on the character before it."""
+    return sum(0 if unicodedata.category(char) in ('Mn', 'Me', 'Cf') else
+               2 if unicodedata.east_asian_width(char) in 'WF' else 1 for char in text)
