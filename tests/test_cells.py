@@ -259,7 +259,7 @@ def test_the_command_line(program, tmp_path, name, sampling):
     flags = ['train', *SMALL, '--cell', name, '--sampling', sampling]
     first = program(*flags, '--epochs', 1, '--out', 'stopped')
     assert first.returncode == 0, first.stderr
-    assert first.stdout.splitlines()[0].endswith(f', tutorial engine, {name} cell')
+    assert first.stdout.splitlines()[1].endswith(f', tutorial engine, {name} cell')
     path = tmp_path / 'stopped' / f'{sampling}.safetensors'
     for more, message in [(['--cell', 'rnn'], f"cell is '{name}' there and 'rnn' here"),
                           (['--engine', 'fused'], "fused engine computes the chapter's cell only")]:

@@ -90,7 +90,7 @@ class NoChecks:
 def chapter(mistake=None):
     """The seven functions, from the package's own source, one of them with this mistake: a dictionary."""
     names = {'d2l': d2l, 'nd': nd, 'autograd': autograd, 'gluon': gluon, 'math': math, 'greedy': greedy,
-             '_checks': NoChecks()}
+             '_checks': NoChecks(), '_own_cell': NoChecks()}
     for name in FUNCTIONS:
         source = inspect.getsource(getattr(d2l, name))
         if mistake and mistake.function == name:
