@@ -451,11 +451,11 @@ def test_1_the_number_of_updates_comes_first(finding):
     assert perplexity['lr = 10'] > 2 * perplexity[''] and perplexity['lr = 1000'] > 10 * perplexity['']
     assert perplexity['lr = 1000'] > load('exercise', '1_hyperparameters').vocab_size
     assert perplexity['h = 8'] > perplexity[''] > perplexity['h = 128'] > 0.8 * perplexity['']
-    # With a high perplexity a song has few different characters.
+    # With a high perplexity a song has few different characters; that of lr = 1000 has learnt nothing at all.
     different = {name: len(set(song)) for name, song in songs.items()}
     high, low = ({different[name] for name in songs if there(perplexity[name])}
-                 for there in (lambda p: p > 110, lambda p: p < 85))
-    assert max(high) < 7 < min(low) and len(different) == 11
+                 for there in (lambda p: 110 < p < 1000, lambda p: p < 85))
+    assert max(high) < 6 < min(low) and len(different) == 11
 
 
 @pytest.mark.slow

@@ -59,14 +59,14 @@ def finding():
           'n 或 T 加倍，次数少一半以上（每个迭代周期 7 → 3），困惑度变差；迭代周期数也加倍，就追上了。\n'
           'lr = 10 走不到；lr = 1000 学坏了，比瞎猜还差。h 大一些好一些。\n'
           '时间：h 大，更新的次数多，一个迭代周期就慢。\n'
-          '歌（␣ 是空格）：困惑度高，就只重复几个字；困惑度低，不同的字就多，有了短语。\n'
+          '歌（␣ 是空格）：困惑度高，就只重复几个字（学坏了的 lr = 1000 不算）；困惑度低，不同的字就多，有了短语。\n'
           'Finding: in the first row each gradient is clipped (exercise 2 measures ‖g‖), so each step has the length '
           'lr θ,\nand the number of updates comes first. Twice n or T is less than half the updates (7 → 3 an epoch), '
           'and a worse\nperplexity; twice the epochs make up for it. lr = 10 does not arrive; lr = 1000 goes wrong, '
           'and ends worse than\na guess. A larger h is a little better.\n'
           'Time: a larger h, or more updates, makes an epoch slower.\n'
-          'Songs (␣ is a space): with a high perplexity a few characters come again and again; with a low one there '
-          'are\nmore of them, and phrases.')
+          'Songs (␣ is a space): with a high perplexity a few characters come again and again (lr = 1000 '
+          'went wrong, it does not count);\nwith a low one there are more of them, and phrases.')
     return found
 
 
