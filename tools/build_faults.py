@@ -162,7 +162,7 @@ FAULTS = {
     'worker 0 is killed': Fault(send(signal.SIGKILL, 'worker 0'), 1, r'Worker 0 \(process \d+\) was killed by SIGKILL',
                                 saves=False),
     'worker 1 is killed': Fault(send(signal.SIGKILL, 'worker 1'), 1, r'Worker 1 \(process \d+\) was killed by SIGKILL'),
-    'worker 1 stands still': Fault(send(signal.SIGSTOP, 'worker 1'), 1, 'Worker 1 has not answered for 10 seconds'),
+    'worker 1 stands still': Fault(send(signal.SIGSTOP, 'worker 1'), 1, 'Worker 1 has not answered for 5 seconds'),
     'worker 1 raises': Fault(code=1, says=r'Worker 1 \(process \d+\) ended with exit status 1:\n'
                              'something is wrong with worker 1', options={'fault': 'worker raises'}),
     'the server is killed': Fault(send(signal.SIGKILL, 'server'), 1,
@@ -172,7 +172,7 @@ FAULTS = {
     'the scheduler cannot start': Fault(code=1, says=r'The scheduler \(process \d+\) ended with exit status 1:\n'
                                         'something is wrong with the scheduler',
                                         saves=False, after='^', options={'fault': 'scheduler fails'}),
-    'the scheduler hangs at its start': Fault(code=1, says='The scheduler has not answered for 10 seconds', saves=False,
+    'the scheduler hangs at its start': Fault(code=1, says='The scheduler has not answered for 5 seconds', saves=False,
                                               after='^', options={'fault': 'scheduler hangs'}),
     'the port of the scheduler is in use': Fault(code=1, says=r'The scheduler cannot listen on 127.0.0.1, port \d+',
                                                  saves=False, after='^', options={'busy': True}),

@@ -19,7 +19,7 @@ from .._platform import count_cores, python
 from .member import BEAT, LAST_WORDS, NUMBER
 from .stop import STOP_SIGNALS
 
-SILENCE = 10            # seconds without a sign of life, after which a process counts as dead; MXNet takes some to load
+SILENCE = 5             # seconds without a sign of life, after which a process counts as dead
 ADDRESS = '127.0.0.1'   # of this machine, for itself: nobody else can connect
 
 
