@@ -123,11 +123,12 @@ BOMB = zipped(('a.txt', b'a' * 100_000_001))
     (b' \n\t\r\n', 'has nothing but spaces'),
     ('分'.encode(), "has one character only, '分'"),
     # encodings
-    (TEXT.encode('gbk'), r'not a text in UTF-8, since byte 0 \(in line 1\) is 0xb7: .* GBK, .* (iconv -f |decode..)GB18030'),
+    (TEXT.encode('gbk'), r'not a text in UTF-8, since byte 0 \(in line 1\) is 0xb7: .* GBK, '
+                         '.*(iconv -f |decode..)GB18030'),
     ('模型模型'.encode('gbk'),       # 模 is UTF-8, too
      "byte 2 .*is 0xd0: it may be .*GBK, as which it reads '模型模型'"),
     (b'title\n' * 2000 + TEXT.encode('gbk'), r'byte 12000 \(in line 2001\) is 0xb7: it is most likely GBK'),
-    ('我們不分開，雨下了一夜'.encode('big5'), r'byte 0 .* most likely Big5, .* (iconv -f |decode..)BIG5'),
+    ('我們不分開，雨下了一夜'.encode('big5'), r'byte 0 .* most likely Big5, .*(iconv -f |decode..)BIG5'),
     (TEXT.encode('utf-16'), r'byte 0 .* 0xff: it is most likely UTF-16, '),
     (codecs.BOM_UTF16_BE + TEXT.encode('utf-16-be'), r'byte 0 .* 0xfe: it is most likely UTF-16, '),
     (TEXT.encode('utf-16-le'), 'most likely UTF-16LE'),
@@ -136,7 +137,7 @@ BOMB = zipped(('a.txt', b'a' * 100_000_001))
     ('we part\n'.encode('utf-16-le'), 'byte 1 .* is 0x00: it is most likely UTF-16LE'),
     ('we part\n'.encode('utf-16-be'), 'byte 0 .* is 0x00: it is most likely UTF-16BE'),
     (b'caf\xe9s and more', "byte 3 .* is 0xe9: it may be Windows-1252 or Latin-1, as which it reads 'cafés and "
-                            "more'; or .* (iconv -f |decode..)NAME.* for NAME, CP1252 or"),
+                            "more'; or .*(iconv -f |decode..)NAME.* for NAME, CP1252 or"),
     (TEXT.encode()[:-2], r'byte 122 \(in line 6\) is 0xe5: it ends in the middle of a character'),
     (TEXT.encode()[:9] + b'\xff' + TEXT.encode()[9:], 'byte 7 .* is 0xe4: it is in another encoding, damaged'),
     (bytes(range(256)), 'byte 128 .* is 0x80: it is in another encoding, damaged, or no text'),
