@@ -53,14 +53,15 @@ num_steps, batch_size, lr, clipping_theta = 35, 32, 1e2, 1e-2
 pred_period, pred_len, prefixes = 50, 50, ['分开', '不分开']   # a song every 50 epochs
 folder = new_folder()       # under runs/, with the time as its name
 models = []
+facts = Corpus.read().facts()       # beyond the chapter: a model says which text it was trained on
 for name, is_random_iter in [('random', True), ('consecutive', False)]:
     print(name, 'sampling')
     params, perplexities = engine.train_and_predict_rnn(
         d2l.rnn, get_params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, idx_to_char,
         char_to_idx, is_random_iter, num_epochs, num_steps, lr, clipping_theta, batch_size, pred_period, pred_len,
         prefixes)
-    # Beyond the chapter: keep what was learnt, and from which text (the settings are the chapter's, as above)
-    settings = {**vars(Settings(sampling=name)), **Corpus.read().facts()}
+    # Beyond the chapter: keep what was learnt, with the settings, which are the chapter's
+    settings = {**vars(Settings(sampling=name)), **facts}
     model = Checkpoint(params, perplexities, idx_to_char, num_hiddens, engine='fused', settings=settings)
     save_checkpoint(folder / f'{name}.safetensors', model)
     models.append((name, model))

@@ -138,8 +138,8 @@ def gradients(params):
             raise ValueError(f'The parameter {i}, of shape {param.shape}, has no gradient: call attach_grad() on it.')
 
 
-def parameters(params, ctx=None, are_trained=False):
-    (gradients if are_trained else listed)(params)
+def parameters(params, ctx=None):
+    listed(params)
     for i, param in enumerate(params):
         name = f'The parameter {i}, of shape {param.shape},'
         if param.dtype is not np.float32:
@@ -148,6 +148,11 @@ def parameters(params, ctx=None, are_trained=False):
             raise ValueError(f'{name} is on {param.context}, but ctx is {show(ctx)}: use one ctx for all.')
         if not np.isfinite(param.asnumpy()).all():
             raise ValueError(f'{name} holds numbers that are not finite: make it anew, or load an earlier epoch.')
+
+
+def to_train(params, ctx):
+    gradients(params)
+    parameters(params, ctx)
 
 
 def vocabulary(vocab_size, idx_to_char, char_to_idx):

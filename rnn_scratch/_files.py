@@ -24,9 +24,8 @@ ENCODINGS = {'gb18030': 'GBK', 'big5': 'Big5', 'big5hkscs': 'Big5', 'cp949': 'EU
              'euc_jp': 'EUC-JP', 'koi8_r': 'KOI8-R', 'cp1252': 'Windows-1252 or Latin-1', 'cp1250': 'Windows-1250',
              'cp1251': 'Windows-1251', 'cp1253': 'Windows-1253', 'cp1254': 'Windows-1254', 'cp1255': 'Windows-1255',
              'cp1256': 'Windows-1256', 'cp874': 'Windows-874', 'iso8859_2': 'ISO-8859-2', 'iso8859_5': 'ISO-8859-5',
-             'koi8_u': 'KOI8-U', 'cp866': 'DOS-866', 'utf_32': 'UTF-32', 'utf_16': 'UTF-16',
-             'utf_16_le': 'UTF-16LE', 'utf_16_be': 'UTF-16BE', 'iso2022_jp': 'ISO-2022-JP', 'iso2022_kr': 'ISO-2022-KR',
-             'hz': 'HZ'}
+             'koi8_u': 'KOI8-U', 'cp866': 'DOS-866', 'utf_32': 'UTF-32', 'utf_16': 'UTF-16', 'utf_16_le': 'UTF-16LE',
+             'utf_16_be': 'UTF-16BE', 'iso2022_jp': 'ISO-2022-JP', 'iso2022_kr': 'ISO-2022-KR', 'hz': 'HZ'}
 SEVEN_BITS = {'iso2022_jp': rb'\x1b\$[@B]', 'iso2022_kr': rb'\x1b\$\)C', 'hz': rb'~\{(?:[!-w][!-~])+~\}'}
 MARKUP = re.compile(r'\s*<(!--|(!doctype|html|head|meta|title|body|div|script|\?xml)\b)', re.IGNORECASE)
 NOT_FOUND = re.compile(r'\s*(error )?404:? not found\s*', re.IGNORECASE)
@@ -60,8 +59,8 @@ def as_path(path):
         return Path(os.path.expanduser(path) if str(path)[:2] in ('~/', '~\\') else path)
     cure = (f'for how many characters to read, write num_chars={path}' if type(path) is int else
             'give its name, without open()' if isinstance(path, io.IOBase) else 'give the path of one file, as a text')
-    raise (ValueError if isinstance(path, str) else TypeError)(f'A path is a text, and not empty, but this is '
-                                                    f'{short.repr(path)}: {cure}.')
+    kind = ValueError if isinstance(path, str) else TypeError
+    raise kind(f'A path is a text, and not empty, but this is {short.repr(path)}: {cure}.')
 
 
 def shown(path):

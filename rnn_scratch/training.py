@@ -33,7 +33,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
         As for `train_and_predict_rnn`.
     """
     _checks.settings(vocab_size, corpus_indices, is_random_iter, num_steps, lr, clipping_theta, batch_size)
-    _checks.parameters(params, ctx, are_trained=True)
+    _checks.to_train(params, ctx)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     data_iter = data_iter or (d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive)
     l_sum, n = 0.0, 0           # n counts characters here, as in the chapter; in the shapes below it is the batch size

@@ -25,7 +25,7 @@ FILES = [*(f'{name}.py' for name in CHAPTER), *(f'beyond/{name}.py' for name in 
          *(f'cli/{name}.py' for name in CLI)]
 # What other files take of _checks.py: words that all refusals share, and facts.
 SHARED = {'show', 'must_be', 'number', 'learning_rate', 'theta', 'text', 'whole', 'picked', 'device',
-          'sizes', 'finite', 'cell', 'state_like', 'fit', 'gradients', 'parameters', 'model', 'vocabulary',
+          'sizes', 'finite', 'cell', 'state_like', 'fit', 'gradients', 'parameters', 'to_train', 'model', 'vocabulary',
           'prefixes', 'corpus', 'settings'}
 FACTS = {'show', 'is_arrays', 'shape_of', 'RNN', 'LONGEST_TEXT'}
 

@@ -95,8 +95,8 @@ def unigram_perplexity(corpus_indices, text_indices=None):
     for name, indices in [('corpus', corpus_indices), ('text', text_indices)]:
         if not len(indices):
             raise ValueError(f'The {name} is empty: give at least one index.')
-    counts, found = (dict(zip(*map(np.ndarray.tolist, np.unique(indices, return_counts=True))))
-                     for indices in (corpus_indices, text_indices))
+    counts, found = ({index.item(): number.item() for index, number in zip(*np.unique(indices, return_counts=True))}
+                     for indices in (corpus_indices, text_indices))     # how often there is each index
     unknown = set(found) - set(counts)
     if unknown:
         raise ValueError(f'The text has the index {min(unknown)}, which is nowhere in the corpus: leave it out, as its '

@@ -48,9 +48,8 @@ def check_updater():
     """Its step is d2lzh's, written out: where `d2l.sgd` is another function, as for Adam, that would not be called."""
     from d2lzh import utils  # here, since it loads matplotlib
     if d2l.sgd is not utils.sgd:
-        raise ValueError(f"The fused engine takes the step of d2lzh's sgd itself, and d2l.sgd is now "
-                         f'{_checks.show(d2l.sgd)}: take the functions of the same names from rnn_scratch, which call '
-                         'it.')
+        raise ValueError(f"The fused engine takes the step of d2lzh's sgd itself, and now d2l.sgd is "
+                         f'{_checks.show(d2l.sgd)}: take the functions of these names from rnn_scratch, which call it.')
 
 
 def check_fit(n, vocab_size, state, params):
@@ -231,7 +230,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
     check_cell(rnn)
     check_updater()
     _checks.settings(vocab_size, corpus_indices, is_random_iter, num_steps, lr, clipping_theta, batch_size)
-    _checks.parameters(params, ctx, are_trained=True)
+    _checks.to_train(params, ctx)
     data_iter = data_iter or (d2l.data_iter_random if is_random_iter else d2l.data_iter_consecutive)
     mini_batches = data_iter(corpus_indices, batch_size, num_steps, ctx)
     size = batch_size * num_steps                                       # T n, the characters of a mini-batch
@@ -251,7 +250,7 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
             step = lr / size
             if clipping_theta is not None:
                 # With g the gradient of the mean:  g ← min(θ / ‖g‖, 1) · g.  NumPy adds in pairs: a product of g with
-                # itself, added in 32 bits, is wrong by 1e-5 (on Windows 1e-4), which every step would take over.
+                # itself, added in 32 bits, is wrong by 1e-5 (on Windows 1e-4); nd.square takes fifteen times as long.
                 with np.errstate(over='ignore'):
                     norm = math.sqrt(sum(float(np.square(grad.asnumpy()).sum()) for grad in grads)) / size
                 _checks.finite('The norm of the gradient', norm)

@@ -110,8 +110,7 @@ def show(args):
     if isinstance(read, int) and isinstance(there, int) and 0 < read < there:
         rows.append(('text', f'{read:,} of its {there:,} characters were read'))
     if checkpoint.part:
-        number = checkpoint.part['mini_batches']
-        rows.append(('stopped', f'after mini-batch {number:,} of epoch {checkpoint.epoch + 1}'))
+        rows += [('stopped', f'after mini-batch {checkpoint.part["mini_batches"]:,} of epoch {checkpoint.epoch + 1}')]
     rows += sorted((short(name), short(value)) for name, value in settings.items() if name != 'cell')
     rows.append(('saved with', ', '.join(' '.join(map(short, pair)) for pair in checkpoint.versions.items())))
     for name, value in rows:

@@ -35,9 +35,8 @@ def add_train(commands):
               help='so many processes train together, each with its part of the n sequences of a mini-batch, '
                    'which K must divide; leave --lr and --theta as they are, because a step is the same as '
                    'with one process (docs/distributed.md tells more, and how to use several machines)')
-    what.add_argument('--from', type=Path, metavar='MODEL', dest='begin',
-                      help='begin with what this model has learnt, also with another text or other settings; '
-                           'characters that are new to it come after its own')
+    what.add_argument('--from', type=Path, metavar='MODEL', dest='begin', help='begin with what this model has learnt, '
+                      'also with another text or other settings; characters that are new to it come after its own')
     length = parser.add_argument_group('how long')
     flags.add_setting(length, Plan, 'epochs')
     flags.add_setting(length, Plan, 'stop_at', metavar='PERPLEXITY')
