@@ -195,16 +195,17 @@ def gradients(X, Y, state, params):
 
     It returns L, NDArray (1,), the sum of the T n cross-entropies in nats, which is infinite where a probability is too
     small for 32 bits (a cross-entropy above 87; `losses` is exact there too); the state after the last step; and the
-    five gradients of L. That of W_xh is a RowSparseNDArray: it has only the rows that the mini-batch names, for all
-    others are 0 (`asnumpy()` shows them, too). TypeError or ValueError: what is given does not fit together.
+    five gradients of L. TypeError or ValueError: what is given does not fit together.
     """
     _checks.gradients(params)
     check_mini_batch(X, Y, state, params, params[0].shape[0])
-    return gradients_of_checked(X, Y, state, params)
+    L, state, (rows, *others) = gradients_of_checked(X, Y, state, params)
+    return L, state, [rows.tostype('default'), *others]
 
 
 def gradients_of_checked(X, Y, state, params):
-    """`gradients`, where an epoch has checked its arguments once for all mini-batches."""
+    """`gradients`, where an epoch has checked its arguments once for all mini-batches. The gradient of W_xh is a
+    RowSparseNDArray here: it has only the rows that the mini-batch names, since those of all others are 0."""
     W_xh, W_hh, b_h, W_hq, b_q = params
     H_0, = state
     (n, T), (h, q) = X.shape, W_hq.shape
