@@ -181,7 +181,6 @@ def test_a_mistake_is_one_sentence(program, tmp_path, flags, message):
     ('write', ['--seed', '-1'], 'argument --seed: seed must be a whole number, 0 or more, not -1.'),
     ('trace', ['--num-chars', '1001'], 'argument --num-chars: '
                                        'num_chars must be a whole number, at most 1000, not 1001.'),
-    ('plot', ['--units', '0'], 'argument --units: units must be a whole number, 1 or more, not 0.'),
 ])
 def test_a_bad_flag_is_named(program, tmp_path, command, flags, message):
     result = program(command, *flags)
