@@ -142,7 +142,7 @@ def cure_for(text):
     if len(scripts) > 1:
         return f'take a line or a name in one script, since few fonts have {" and ".join(sorted(scripts))} together'
     package = 'fonts-noto-cjk or fonts-wqy-microhei' if scripts <= {'CJK'} else 'fonts-noto-core'
-    return f'install one (Debian and Ubuntu: apt-get install {package})'
+    return f'install one (Debian and Ubuntu: apt-get install {package}; on Windows, in its settings for fonts)'
 
 
 def find_font(text):
