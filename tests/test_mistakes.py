@@ -811,7 +811,7 @@ def adam(monkeypatch):
             mean, var = states.setdefault(i, (nd.zeros_like(param), nd.zeros_like(param)))
             nd.adam_update(param, param.grad / batch_size, mean, var, lr=lr, out=param)
     for library in [d2l, d2lzh, d2lzh.utils]:
-        monkeypatch.setattr(library, 'sgd', adam, raising=False)
+        monkeypatch.setitem(vars(library), 'sgd', adam)
     yield states
     monkeypatch.undo()
     assert 'sgd' not in vars(d2l) and d2l.sgd is d2lzh.sgd

@@ -204,12 +204,12 @@ def gradients(X, Y, state, params):
 
 
 def gradients_of_checked(X, Y, state, params):
-    """`gradients`, where an epoch has checked its arguments once for all mini-batches. The gradient of W_xh is a
-    RowSparseNDArray here: it has only the rows that the mini-batch names, since those of all others are 0."""
+    """`gradients`, where an epoch has checked its arguments once for all mini-batches."""
     W_xh, W_hh, b_h, W_hq, b_q = params
     H_0, = state
     (n, T), (h, q) = X.shape, W_hq.shape
-    looked_up = W_xh.detach()       # the same numbers, with a gradient that has rows of W_xh, and not all of them
+    # The same numbers as W_xh, with a gradient that has only the rows that the mini-batch names: all others are 0.
+    looked_up = W_xh.detach()
     looked_up.attach_grad(stype='row_sparse')
     with autograd.record():
         # X_t W_xh with one-hot X_t, for all t: the rows of W_xh that the characters name
