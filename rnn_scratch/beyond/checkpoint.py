@@ -8,6 +8,7 @@ The file has the safetensors format: the arrays under the book's symbols, which 
 and in its metadata, under `rnn_scratch`, all else as JSON: vocabulary, sizes, settings, history, versions, a checksum.
 Nothing in it is ever executed.
 """
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -28,6 +29,7 @@ from ..training import Trained
 from . import fused
 from .cells import CELLS, shape_of
 from .files import write_whole
+from .sampling import sampler
 
 FORMAT = 'rnn_scratch checkpoint 2'
 EXPORTED = 'rnn_scratch export for PyTorch'     # a safetensors file, too: see export.py
@@ -120,6 +122,13 @@ class Checkpoint:
         predict_rnn = fused.predict_rnn if self.engine == 'fused' else predict.predict_rnn
         return predict_rnn(prefix, num_chars, *self.model(), pick=pick)
 
+    def predict_many(self, prefix, num_chars, *, seeds, **settings):
+        """What `predict` writes with `sampler(seed=seed, **settings)`, for each seed; the fused engine, all at once."""
+        if self.engine != 'fused':
+            return [self.predict(prefix, num_chars, pick=sampler(seed=seed, **settings)) for seed in seeds]
+        pick = sampler(seed=seeds, **settings)
+        return fused.predict_many(prefix, num_chars, *self.model(), n=len(seeds), pick=pick)
+
 
 SAVED = [field.name for field in dataclasses.fields(Checkpoint) if field.name != 'params']      # in JSON
 
@@ -144,21 +153,17 @@ def is_perplexity(value):
 
 def is_part(value):
     """Whether it is None, or how many mini-batches came, their loss as a text, and the state in hexadecimal digits."""
-    try:
+    with contextlib.suppress(TypeError, ValueError):
         return value is None or (
             {*value} == {'mini_batches', 'loss', 'state'} and type(value['mini_batches']) is int
             and value['mini_batches'] > 0 and float(value['loss']) >= -1
             and all(np.isfinite(np.frombuffer(bytes.fromhex(s), 'float32')).all() for s in value['state']))
-    except (TypeError, ValueError):
-        return False
 
 
 def is_random_state(value):
     """Whether `random.setstate` takes it. Only the form 3, today's: of an older one it computes with the content."""
-    try:
+    with contextlib.suppress(TypeError, ValueError, LookupError, OverflowError):
         return value is None or value[0] == 3 and random.Random().setstate(value) is None
-    except (TypeError, ValueError, LookupError, OverflowError):
-        return False
 
 
 def check_named(checkpoints):
@@ -307,10 +312,7 @@ def refuse(path, reason, cure='give a file that save_checkpoint wrote'):
 
 def is_exported(path):
     """Whether this is a model that `to_pytorch` wrote, and so no checkpoint; of a damaged file nobody knows."""
-    if not path.is_file():      # a pipe would never end
-        return False
-    try:
-        with safetensors.safe_open(path, 'numpy') as file:
-            return json.loads(file.metadata()['rnn_scratch'])['format'] == EXPORTED
-    except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError):
-        return False
+    with contextlib.suppress(OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError):
+        if path.is_file():      # a pipe would never end
+            with safetensors.safe_open(path, 'numpy') as file:
+                return json.loads(file.metadata()['rnn_scratch'])['format'] == EXPORTED
