@@ -1,6 +1,7 @@
-"""The two engines of rnn_scratch, each through its `train_epoch` and its `predict_rnn`."""
+"""The two engines of rnn_scratch, each through its `train_epoch` and its `predict_rnn`; and many songs at once."""
 import rnn_scratch as d2l  # before MXNet: it mends what a machine of today lacks
 from rnn_scratch.beyond import fused
+from rnn_scratch.beyond.sampling import sampler
 
 from book import MXNetPeer
 from mxnet import nd
@@ -32,3 +33,12 @@ class Fused(Tutorial):
         loss, _, gradients = fused.gradients(nd.array(X), nd.array(labels), state, self.params)
         # Of the sum over the mini-batch, where all others have the mean.
         return loss.asscalar() / X.size, [gradient.asnumpy() / X.size for gradient in gradients]
+
+
+class Songs(Fused):
+    """Songs drawn at random, n at once, each with a seed of its own. As it stands, three that are as good as greedy."""
+
+    def write(self, prefix, num_chars, n=3, temperature=1e-6):
+        pick = sampler(temperature, seed=range(n))
+        return '\n'.join(fused.predict_many(prefix, num_chars, d2l.rnn, self.params, d2l.init_rnn_state, self.h, self.q,
+                                            self.ctx, *self.vocabulary, n=n, pick=pick))

@@ -8,6 +8,7 @@ import re
 import rnn_scratch as d2l
 from rnn_scratch.beyond import fused
 from rnn_scratch.beyond.cells import gru
+from rnn_scratch.beyond.sampling import sampler
 from rnn_scratch.training import Trained
 
 import mxnet as mx
@@ -279,7 +280,8 @@ def test_one_step_is_the_chapter_s(h, V):
     for index in [1, 0, 1]:
         X = nd.array([index])
         for i, (W_xh, W_hh, b_h, W_hq, b_q) in enumerate(models):
-            Y, ours[i] = fused.one_step(h, V)(X=X, H=ours[i], W_xh=W_xh, W_hh_T=W_hh.T, b_h=b_h, W_hq_T=W_hq.T, b_q=b_q)
+            Y, ours[i] = fused.one_step(1, h, V)(X=X, H=ours[i], W_xh=W_xh, W_hh_T=W_hh.T, b_h=b_h, W_hq_T=W_hq.T,
+                                                 b_q=b_q)
             (Y_theirs,), theirs[i] = d2l.rnn(d2l.to_onehot(X, V), theirs[i], models[i])
             found += [Y, ours[i]]
             expected += [Y_theirs, *theirs[i]]
@@ -298,6 +300,52 @@ def test_the_graphs_that_are_kept_are_few():
 def resident_megabytes():
     with open('/proc/self/statm') as file:
         return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 1e6
+
+
+def songs(write, params, vocabulary, num_chars=80, **keywords):
+    char_to_idx, idx_to_char, vocab_size = vocabulary
+    return write('分开', num_chars, d2l.rnn, params, d2l.init_rnn_state, len(params[2]), vocab_size, CTX, idx_to_char,
+                 char_to_idx, **keywords)
+
+
+@pytest.mark.parametrize('settings', [(0.8,), (1.5, 20), (1.0, None, 0.9)], ids=['plain', 'top_k', 'top_p'])
+def test_each_of_many_songs_is_the_song_alone(corpus, settings):
+    """By this engine, with a model that makes a difference in a last digit larger from step to step: in 32 bits, half
+    of the songs would be others. By the chapter's engine, which has 32, with a model that does not.
+    """
+    _, *vocabulary = corpus
+    wild, calm, seeds = larger_params(vocabulary[2], 32, seed=3), larger_params(vocabulary[2], 32, seed=3), range(5, 25)
+    wild[1] *= 8
+    for params, write, num_songs in [(wild, fused.predict_rnn, 20), (calm, d2l.predict_rnn, 3)]:
+        many = songs(fused.predict_many, params, vocabulary, n=20, pick=sampler(*settings, seed=seeds))
+        assert len(set(many)) == 20
+        alone = [songs(write, params, vocabulary, pick=sampler(*settings, seed=seed)) for seed in seeds[:num_songs]]
+        assert alone == many[:num_songs]
+
+
+def test_many_greedy_songs(corpus):
+    """A pick of one's own: the second best in one row, the best in the others."""
+    _, *vocabulary = corpus
+    params = larger_params(vocabulary[2], 32, seed=4)
+    best, second = (lambda Y, place=place: Y.argsort(axis=1)[:, place] for place in [-1, -2])
+    found = songs(fused.predict_many, params, vocabulary, n=3,
+                  pick=lambda Y: nd.concat(second(Y)[:1], best(Y)[1:], dim=0))
+    expected = [songs(d2l.predict_rnn, params, vocabulary, pick=pick) for pick in [second, best, best]]
+    assert found == expected and found[0] != found[1]
+    assert songs(fused.predict_many, params, vocabulary, n=2, num_chars=0, pick=best) == ['分开', '分开']
+
+
+@pytest.mark.parametrize('n, pick, error, words', [
+    (0, sampler(seed=1), ValueError, 'n must be a whole number, 1 or more, not 0'),
+    (2.0, sampler(seed=1), TypeError, 'n must be a whole number'),
+    (3, sampler(seed=[1, 2]), ValueError, 'for each seed, of shape (2, q), not (3, 1027)'),
+    (3, lambda Y: Y.argmax(axis=1)[:2], ValueError, 'What pick returns must be an NDArray of shape (3,), not'),
+    (2, lambda Y: [0, 0], TypeError, 'What pick returns must be an NDArray of shape (2,), not [0, 0]'),
+    (2, lambda Y: nd.array([0, 1027]), ValueError, 'a whole number from 0 to 1026, not 1027')])
+def test_what_many_songs_cannot_be(corpus, n, pick, error, words):
+    _, *vocabulary = corpus
+    with pytest.raises(error, match=re.escape(words)):
+        songs(fused.predict_many, larger_params(vocabulary[2], 8, seed=3), vocabulary, n=n, pick=pick)
 
 
 @pytest.mark.slow

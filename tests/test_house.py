@@ -79,8 +79,9 @@ def test_files_are_short():
                for path in PACKAGE.rglob('*.py')}
     # The house has 5,000 lines; page.py, with its command, came after it. Then came texts of any kind (encodings by
     # name, lines that are kept), of any size (a long epoch that is stopped and goes on, held-out text in rows, a model
-    # that goes on with another text), and a sentence for what a cell of one's own does wrong.
-    assert max(lengths.values()) <= 440 and lengths['_checks.py'] <= 220 and sum(lengths.values()) <= 5452, lengths
+    # that goes on with another text), and a sentence for what a cell of one's own does wrong. Then came
+    # songs by the hundred.
+    assert max(lengths.values()) <= 440 and lengths['_checks.py'] <= 220 and sum(lengths.values()) <= 5497, lengths
 
 
 def test_the_checks_know_no_other_room():
@@ -126,7 +127,7 @@ def test_the_loop_calls_what_it_was_given(corpus, engine):
     state, pick = watched('init_rnn_state', init_rnn_state), watched('pick', lambda Y: Y.argmax(axis=1))
     engine.train_epoch(cell, params, state, h, vocab_size, ctx, corpus[0][:401], True, 10, 1, 1, 4)
     engine.predict_rnn('分开', 2, cell, params, state, h, vocab_size, ctx, idx_to_char, char_to_idx, pick=pick)
-    assert set(callers) == {'train_epoch', 'predict_rnn'}
+    assert set(callers) == {'train_epoch', 'predict_rnn' if engine is d2l else 'predict_many'}
     if engine is d2l:
         with pytest.raises(mx.MXNetError) as raised:
             d2l.train_epoch(broken, params, init_rnn_state, h, vocab_size, ctx, corpus[0][:401], True, 10, 1, 1, 4)

@@ -531,9 +531,12 @@ left(USERS, AssertionError, 'Argument lhs must have NDArray type, but got (', rn
 kind('settings of a sampler, and a pick that gives no index')
 for index in [-1, 5, 1.7, NAN]:
     wrong(PREDICTS, ValueError, f'pick | {index:g} | 0 to 4', pick=always(index))
-left(PREDICTS, AttributeError, "'int' object has no attribute 'asscalar'", pick=lambda Y: 3)
-left(PREDICTS, AttributeError, "'NoneType' object has no attribute 'asscalar'", pick=nothing)
-left(PREDICTS, ValueError, 'The current array is not a scalar', pick=lambda Y: Y)
+left('predict_rnn', AttributeError, "'int' object has no attribute 'asscalar'", pick=lambda Y: 3)
+left('predict_rnn', AttributeError, "'NoneType' object has no attribute 'asscalar'", pick=nothing)
+left('predict_rnn', ValueError, 'The current array is not a scalar', pick=lambda Y: Y)
+for error, pick, words in [(TypeError, lambda Y: 3, 'not 3'), (TypeError, nothing, 'not None'),
+                           (ValueError, lambda Y: Y, 'not an array of shape (1, 5)')]:
+    wrong('fused.predict_rnn', error, f'What pick returns | an NDArray of shape (1,) | {words}', pick=pick)
 left(PREDICTS, TypeError, "'int' object is not callable", pick=3)
 left(PREDICTS, TypeError, 'two_arguments() missing 1 required positional argument', pick=two_arguments)
 wrong('sampler', ValueError, 'temperature | above 0 | not 0', temperature=0)

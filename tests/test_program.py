@@ -179,6 +179,8 @@ def test_a_mistake_is_one_sentence(program, tmp_path, flags, message):
     ('write', ['--top-k', '0'], 'argument --top-k: top_k must be a whole number, 1 or more, not 0.'),
     ('write', ['--top-p', '1.5'], 'argument --top-p: top_p must be above 0 and at most 1, not 1.5.'),
     ('write', ['--seed', '-1'], 'argument --seed: seed must be a whole number, 0 or more, not -1.'),
+    ('write', ['--songs', '0'], 'argument --songs: songs must be a whole number, 1 or more, not 0.'),
+    ('write', ['--songs', '1001'], 'argument --songs: songs must be a whole number, at most 1000, not 1001.'),
     ('trace', ['--num-chars', '1001'], 'argument --num-chars: '
                                        'num_chars must be a whole number, at most 1000, not 1001.'),
 ])
@@ -236,7 +238,7 @@ def test_a_text_of_one_s_own_works_at_once(program, tmp_path):
 
 
 def test_songs_that_are_kept_are_not_too_long(program, trained):
-    for flags in [['--copied'], ['--temperature', 1, 2]]:
+    for flags in [['--copied'], ['--songs', 2], ['--temperature', 1, 2]]:
         result = program('write', '--num-chars', 10_001, *flags)
         assert result.returncode == 1 and '--num-chars 10001 is too many' in result.stderr
 
@@ -406,6 +408,28 @@ def test_a_song_is_written(program, trained):
                     '--top-p', 0.9, '--seed', 8)
     text = d2l.predict_rnn('雨', 30, *model, pick=sampler(1.5, 9, 0.9, 8))
     assert drawn.stdout == text.replace(' ', '\n') + '\n'
+
+
+@pytest.mark.parametrize('flags', [[], ['--engine', 'tutorial', '--cell', 'gru']], ids=['fused', 'tutorial'])
+def test_songs_by_the_hundred(program, tmp_path, flags):
+    """Each below its seed, and as that seed gives it alone; with --copied, a line for each at the end."""
+    program('train', *SMALL, '--sampling', 'random', '--epochs', 2, '--out', 'here', *flags)
+    write = ['write', 'here/random.safetensors', '--prefix', '雨', '--num-chars', 20, '--top-k', 50]
+    many = program(*write, '--songs', 4, '--seed', 7)
+    assert many.returncode == 0, many.stderr
+    alone = [program(*write, '--seed', seed).stdout for seed in [7, 8, 9, 10]]
+    assert many.stdout == ''.join(f'--- seed {seed}\n{song}' for seed, song in zip([7, 8, 9, 10], alone))
+    assert len(set(alone)) == 4
+    found = [program(*write, '--seed', seed, '--copied').stdout.splitlines()[-1] for seed in [7, 8, 9, 10]]
+    with_copied = program(*write, '--songs', 4, '--seed', 7, '--copied').stdout
+    assert with_copied == many.stdout + ''.join(f'seed {seed}: {line}\n' for seed, line in zip([7, 8, 9, 10], found))
+    # Without --seed it begins anywhere, and says where.
+    first, *seeds = map(int, re.findall('^--- seed ([0-9]+)$', program(*write, '--songs', 3).stdout, re.MULTILINE))
+    assert seeds == [first + 1, first + 2]
+    for wrong in [['--interactive'], ['--temperature', 0.5, 1], ['--temperature', 0]]:
+        refused = program(*write, '--songs', 4, *wrong)
+        assert (refused.returncode, refused.stdout) == (1, '')
+        assert refused.stderr == '--songs 4 is for one --temperature above 0, without --interactive: take one out.\n'
 
 
 def test_a_character_is_shown_as_soon_as_it_is_found(trained):

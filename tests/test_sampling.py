@@ -83,7 +83,27 @@ def test_a_seed_repeats_the_text_and_another_does_not():
     assert set(texts[0]) == set('abcdef'), 'the parameters are small, so that all six are about equally likely'
 
 
+@pytest.mark.parametrize('settings', [{}, {'temperature': 0.7, 'top_k': 5}, {'top_p': 0.8}])
+def test_each_row_is_drawn_as_numpy_draws_it_alone(settings):
+    """200 draws in each of 30 rows: what `Generator.choice`, with the seed of the row, makes of its distribution."""
+    seeds, scores = [3, 3, *range(28)], np.random.RandomState(1).normal(scale=2, size=(200, 30, 12)).astype('float32')
+    scores[:, 1] = scores[:, 0]
+    pick, alone = sampler(seed=seeds, **settings), [np.random.default_rng(seed) for seed in seeds]
+    for Y in scores:
+        drawn = pick(nd.array(Y)).asnumpy()
+        expected = [generator.choice(12, p=distribution(y, **settings)) for generator, y in zip(alone, Y)]
+        np.testing.assert_array_equal(drawn, expected)
+        assert drawn[0] == drawn[1]
+
+
+def test_the_rows_of_a_distribution_do_not_touch():
+    scores = np.random.RandomState(2).normal(size=(5, 12))
+    for settings in [{}, {'top_k': 3}, {'top_p': 0.6}, {'temperature': 0.3, 'top_k': 6, 'top_p': 0.9}]:
+        np.testing.assert_array_equal(distribution(scores, **settings), [distribution(y, **settings) for y in scores])
+
+
 @pytest.mark.parametrize('settings, message', [
+    ({'seed': [1, -1]}, 'seed must be a whole number, 0 or more, not -1'),
     ({'temperature': 0}, 'temperature must be above 0 and finite, not 0'),
     ({'temperature': float('nan')}, 'not nan'),
     ({'top_k': 0}, 'top_k must be a whole number, 1 or more, not 0'),

@@ -28,6 +28,7 @@ from ..training import Trained
 from . import fused
 from .cells import CELLS, shape_of
 from .files import write_whole
+from .sampling import sampler
 
 FORMAT = 'rnn_scratch checkpoint 2'
 EXPORTED = 'rnn_scratch export for PyTorch'     # a safetensors file, too: see export.py
@@ -119,6 +120,13 @@ class Checkpoint:
         """Continue a prefix: `predict_rnn` with this model, by its engine; the same errors."""
         predict_rnn = fused.predict_rnn if self.engine == 'fused' else predict.predict_rnn
         return predict_rnn(prefix, num_chars, *self.model(), pick=pick)
+
+    def predict_many(self, prefix, num_chars, *, seeds, **settings):
+        """What `predict` writes with `sampler(seed=seed, **settings)`, for each seed; the fused engine, all at once."""
+        if self.engine != 'fused':
+            return [self.predict(prefix, num_chars, pick=sampler(seed=seed, **settings)) for seed in seeds]
+        pick = sampler(seed=seeds, **settings)
+        return fused.predict_many(prefix, num_chars, *self.model(), n=len(seeds), pick=pick)
 
 
 SAVED = [field.name for field in dataclasses.fields(Checkpoint) if field.name != 'params']      # in JSON

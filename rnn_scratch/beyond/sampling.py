@@ -16,38 +16,49 @@ def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
     Scores are divided by the temperature: 1 is the model's own distribution, towards 0 it becomes greedy, above 1
     bolder. Only the top_k most probable characters are drawn (Fan et al., 2018) and, of these, the most probable that
     together reach the probability top_p, the nucleus (Holtzman et al., 2020). The same seed gives the same text.
-    TypeError, ValueError: temperature not above 0, top_k below 1, top_p not above 0 and at most 1, or seed below 0.
+
+    With a list of n seeds, for `fused.predict_many`, `pick` takes scores (n, q) and gives indices (n,): in each row
+    what the sampler with that seed alone gives. TypeError, ValueError: temperature not above 0, top_k below 1, top_p
+    not above 0 and at most 1, or a seed below 0.
     """
     _checks.number('above 0 and finite', lambda x: 0 < x < math.inf, temperature=temperature)
     if top_k is not None:
         _checks.whole(1, top_k=top_k)
     if top_p is not None:
         _checks.number('above 0 and at most 1', lambda x: 0 < x <= 1, top_p=top_p)
+    seeds = [*seed] if isinstance(seed, (list, tuple, range)) else [seed]
     if seed is not None:
-        _checks.whole(0, math.inf, seed=seed)
-    generator = np.random.default_rng(seed)
+        for each in seeds:
+            _checks.whole(0, math.inf, seed=each)
+    generators = [np.random.default_rng(each) for each in seeds]
 
     def pick(Y):
-        scores = Y.asnumpy()                    # (1, q)
-        if scores.ndim != 2 or len(scores) != 1:
-            raise ValueError(f'pick takes the scores of one character, of shape (1, q), not {scores.shape}.')
+        scores = Y.asnumpy()                    # (n, q)
+        if scores.ndim != 2 or len(scores) != len(seeds):
+            raise ValueError(f'pick takes the scores of one character for each seed, of shape ({len(seeds)}, q), not '
+                             f'{scores.shape}.')
         if not np.isfinite(scores).all():
             raise FloatingPointError('The scores of the next character are not finite, so none can be drawn: the state '
                                      'of the model has grown beyond all bounds; write a shorter text, or train again.')
-        p = distribution(scores[0], temperature, top_k, top_p)
-        return nd.array([generator.choice(len(p), p=p)], ctx=Y.ctx)
+        # As `Generator.choice` draws, but in all rows at once: of p_0, p_0 + p_1, …, 1 the first that is above u.
+        reached = np.cumsum(distribution(scores, temperature, top_k, top_p), axis=1)            # (n, q)
+        u = [[generator.random()] for generator in generators]                                  # (n, 1)
+        return nd.array((reached / reached[:, -1:] > u).argmax(axis=1), ctx=Y.ctx)              # (n,)
 
     return pick
 
 
 def distribution(scores, temperature=1.0, top_k=None, top_p=None):
-    """The probabilities that `sampler` draws from: scores, array (q,) -> array (q,)."""
+    """The probabilities that `sampler` draws from: scores, array (q,) or (n, q) -> array of the same shape."""
     scores = scores.astype('float64')
-    p = np.exp((scores - scores.max()) / temperature)
-    order = np.argsort(-p, kind='stable')       # from the most probable; equal ones in the order of their indices
-    if top_k is not None:
-        p[order[top_k:]] = 0
-    if top_p is not None:
-        reached = np.cumsum(p[order])
-        p[order[np.searchsorted(reached, top_p * reached[-1]) + 1:]] = 0    # the first that reaches top_p stays
-    return p / p.sum()
+    p = np.exp((scores - scores.max(axis=-1, keepdims=True)) / temperature)
+    if top_k is not None or top_p is not None:
+        order = np.argsort(-p, kind='stable')   # from the most probable; equal ones in the order of their indices
+        ranked = np.take_along_axis(p, order, axis=-1)
+        if top_k is not None:
+            ranked[..., top_k:] = 0
+        if top_p is not None:
+            reached = np.cumsum(ranked, axis=-1)
+            ranked[..., 1:][reached[..., :-1] >= top_p * reached[..., -1:]] = 0     # the first that reaches top_p stays
+        np.put_along_axis(p, order, ranked, axis=-1)
+    return p / p.sum(axis=-1, keepdims=True)

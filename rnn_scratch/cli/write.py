@@ -1,15 +1,18 @@
-"""python -m rnn_scratch write: a song as it is found, several beside each other, and what of them is copied."""
+"""python -m rnn_scratch write: a song as it is found, several of them, and what of them is copied."""
 import contextlib
 import itertools
 import math
+import random
 import sys
 import unicodedata
 from functools import partial
 
 from .. import _checks
-from ..beyond.corpus import laid_out
+from ..beyond.corpus import PREFIXES, laid_out, trained_text
+from ..beyond.evaluation import copied
 from ..beyond.sampling import sampler
 from ..beyond.settings import LONGEST_SONG, whole
+from ..predict import greedy
 from . import flags
 from .shell import note
 
@@ -32,6 +35,8 @@ def add_write(commands):
     flags.add(parser, 'top_p', float, sampler,
               help='pick among the most probable characters that reach this probability together')
     flags.add(parser, 'seed', int, sampler, help='the same seed gives the same song')
+    flags.add(parser, 'songs', int, whole(1, 1000), default=1,
+              help='how many to write: the first has the --seed, the second the number after it, … (default: 1)')
     parser.add_argument('--copied', action='store_true',
                         help='say how much of the song stands word for word in the text that the model was trained on, '
                              'and show it in colour on a terminal')
@@ -42,16 +47,17 @@ def add_write(commands):
 
 def write(args):
     """Print a song, or one after the other for the prefixes that are typed."""
-    from ..beyond.corpus import trained_text
     from ..beyond.folders import newest_run
     if args.corpus and not args.copied:
         raise ValueError(f'--corpus {args.corpus} is for the comparison with the text: give --copied, too.')
+    if args.songs > 1 and (args.interactive or len(args.temperature) > 1 or 0 in args.temperature):
+        raise ValueError(f'--songs {args.songs} is for one --temperature above 0, without --interactive: take one out.')
     args.model = args.model or newest_run()[-1]
     checkpoint = load(args.model)
     corpus = trained_text(args.model, checkpoint, args.corpus) if args.copied else None
-    if args.num_chars > LONGEST_SONG and (args.copied or len(args.temperature) > 1):
+    if args.num_chars > LONGEST_SONG and (args.copied or args.songs > 1 or len(args.temperature) > 1):
         raise ValueError(f'--num-chars {args.num_chars} is too many for songs that are kept until they are whole, as '
-                         f'with --copied or several temperatures: {LONGEST_SONG:,} at most.')
+                         f'with --copied, --songs or several temperatures: {LONGEST_SONG:,} at most.')
     if args.prefix is not None or not args.interactive:
         write_song(checkpoint, beginning(checkpoint) if args.prefix is None else args.prefix, args, corpus)
     if not args.interactive:
@@ -68,7 +74,6 @@ def write(args):
 
 def beginning(checkpoint):
     """Where no prefix is given: the chapter's or, where the model does not know it, the first letter that it knows."""
-    from ..beyond.corpus import PREFIXES
     known = checkpoint.idx_to_char
     if set(PREFIXES[0]) <= set(known):
         return PREFIXES[0]
@@ -88,24 +93,31 @@ def load(path):
 
 def write_song(checkpoint, prefix, args, corpus):
     """Print a song as it is written; several songs, or with --copied, when they are whole."""
-    from ..beyond.evaluation import copied
-    from ..predict import greedy
-    picks = [greedy if t == 0 else sampler(t, args.top_k, args.top_p, args.seed) for t in args.temperature]
-    if len(picks) == 1 and not args.copied:
-        print_while_writing(checkpoint, prefix, args.num_chars, picks[0])
-        return
-    songs = [checkpoint.predict(prefix, args.num_chars, pick=pick) for pick in picks]
+    temperatures, sampling = args.temperature, {'top_k': args.top_k, 'top_p': args.top_p}
+    if args.songs > 1:
+        first = random.randrange(10 ** 6) if args.seed is None else args.seed
+        seeds = range(first, first + args.songs)
+        names = [f'seed {seed}' for seed in seeds]
+        songs = checkpoint.predict_many(prefix, args.num_chars, seeds=seeds, temperature=temperatures[0], **sampling)
+    else:
+        picks = [greedy if t == 0 else sampler(t, seed=args.seed, **sampling) for t in temperatures]
+        if len(picks) == 1 and not args.copied:
+            print_while_writing(checkpoint, prefix, args.num_chars, picks[0])
+            return
+        names = [f'temperature {t:g}' for t in temperatures]
+        songs = [checkpoint.predict(prefix, args.num_chars, pick=pick) for pick in picks]
     found = [copied(song, corpus) for song in songs] if args.copied else []
-    if len(songs) == 1:
-        print(in_colour(songs[0], found[0].runs, checkpoint) if sys.stdout.isatty() else laid_out(songs[0], checkpoint))
-        print(found[0])
-        return
-    columns = [[f'temperature {t:g}', *wrap(laid_out(song, checkpoint).expandtabs(4))]
-               for t, song in zip(args.temperature, songs)]
-    for row in itertools.zip_longest(*columns, fillvalue=''):
-        print(''.join(text + ' ' * (COLUMN - width(text)) for text in row).rstrip())
-    for t, result in zip(args.temperature, found):
-        print(f'temperature {t:g}: {result}')
+    if len(temperatures) == 1:
+        for name, song, result in itertools.zip_longest(names, songs, found):
+            if args.songs > 1:
+                print(f'--- {name}')
+            print(in_colour(song, result.runs if result and sys.stdout.isatty() else [], checkpoint))
+    else:
+        columns = [[name, *wrap(laid_out(song, checkpoint).expandtabs(4))] for name, song in zip(names, songs)]
+        for row in itertools.zip_longest(*columns, fillvalue=''):
+            print(''.join(text + ' ' * (COLUMN - width(text)) for text in row).rstrip())
+    for name, result in zip(names, found):
+        print(f'{name}: {result}' if len(songs) > 1 else result)
 
 
 def print_while_writing(checkpoint, prefix, num_chars, pick):
