@@ -190,8 +190,7 @@ class Processes:
             for run in self.runs:
                 if run.writes and run.last is not run.saved:
                     run.save()
-                    print(f'\nstopped after epoch {run.last.epoch} and saved to {run.path}; to go on:\n'
-                          f'{run.how_to_go_on()}', flush=True)
+                    run.show_how_it_ended()
         except (OSError, ValueError) as error:              # a full disk, or nobody who reads
             print(error, file=sys.stderr, flush=True)
         finally:
