@@ -183,8 +183,8 @@ def test_a_terminal_without_chinese(run):
     assert command_for('encoding (?:us-)?ascii', said) == 'export PYTHONIOENCODING=utf-8'
 
 
-@pytest.mark.parametrize('flag', ['-I', pytest.param('-P', marks=pytest.mark.skipif(
-    sys.version_info < (3, 11), reason='the flag -P came with Python 3.11'))])
+@pytest.mark.parametrize('flag', ['-I', pytest.param('-P', marks=[pytest.mark.slow, pytest.mark.skipif(
+    sys.version_info < (3, 11), reason='the flag -P came with Python 3.11')])])
 def test_no_file_of_the_working_directory_is_run(run, tmp_path, flag):
     """These flags promise that for the doctor, which hands them on to the process that tries MXNet."""
     (tmp_path / 'random.py').write_text("open('executed', 'w')\nraise ImportError('not the random of Python')", 'utf-8')
@@ -199,7 +199,7 @@ def test_whoever_reads_has_gone(run, tmp_path):
     assert result.stdout == result.stderr == ''
 
 
-@pytest.mark.parametrize('redirection', ['> /dev/full', '>&-'])
+@pytest.mark.parametrize('redirection', ['> /dev/full', pytest.param('>&-', marks=pytest.mark.slow)])
 def test_output_that_is_full_or_closed(tmp_path, redirection):
     """It ends without a word of Python's: with > /dev/full, nothing can be said there."""
     said = subprocess.run(['bash', '-c', f'{sys.executable} -m rnn_scratch doctor {redirection}'], cwd=tmp_path,

@@ -282,6 +282,7 @@ SPOILT = [('num_steps', 0), ('num_steps', 99), ('batch_size', 0), ('batch_size',
           ('pred_period', 0), ('pred_len', -1), ('prefix', ''), ('prefix', '雨'), ('prefix', '分\ud800')]
 
 
+@pytest.mark.slow
 @fuzz(30)
 @given(text=st.text(st.sampled_from('开不 e\u0301\U0001f600'), min_size=19, max_size=80), h=st.integers(1, 6),
        is_random_iter=st.booleans(), lr=st.floats(1e-3, 1), theta=st.one_of(st.none(), st.floats(1e-3, 1)),

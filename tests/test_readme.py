@@ -37,6 +37,7 @@ def test_the_seven_lines_print_what_the_readme_shows():
     assert printed.getvalue() == shown
 
 
+@pytest.mark.slow
 def test_the_examples_run(run):
     code = [content for language, content in blocks('README.md')[1:] if language == 'python']
     assert len(code) == 2

@@ -13,6 +13,7 @@
 from checking import attempt, report  # before MXNet is imported
 
 # isort: split
+import functools
 import random
 
 import rnn_scratch as d2l
@@ -53,20 +54,21 @@ def effective_lr(lr, clipping_theta, norm):
     raise NotImplementedError('effective_lr: 由 lr, θ 和 ‖g‖ from lr, θ and ‖g‖')
 
 
-def check(train, effective_lr):
-    def consecutive(lr, theta):
-        params = new_params()
-        return [d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
-                                False, num_steps, lr, theta, batch_size) for _ in range(2)]
+@functools.lru_cache(maxsize=None)
+def of_the_chapter(is_random_iter, lr, clipping_theta):
+    """The perplexities of two epochs, by the chapter's own engine."""
+    params = new_params()
+    return [d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
+                            is_random_iter, num_steps, lr, clipping_theta, batch_size) for _ in range(2)]
 
+
+def check(train, effective_lr):
     for lr, theta in [(1, None), (100, 0.01)]:
-        params = new_params()
-        right = [d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices,
-                                 True, num_steps, lr, theta, batch_size) for _ in range(2)]
+        right = of_the_chapter(True, lr, theta)
         yield f'train({lr}, {theta}, 2)', attempt(train, lr, theta, 2), right, {
             '每个迭代周期都重新初始化了：new_params 只调用一次。 New parameters each epoch: call new_params once.':
                 [right[0], right[0]],
-            '这是相邻采样。 That is consecutive sampling.': consecutive(lr, theta)}
+            '这是相邻采样。 That is consecutive sampling.': of_the_chapter(False, lr, theta)}
     for lr, theta, norm, right in [(100, 0.01, 0.5, 2), (100, 0.01, 0.005, 100), (3, None, 0.5, 3)]:
         short = '范数不超过 θ 的梯度，应该保持不变。 A short gradient is left as it is.'
         mistakes = {short: lr * theta / norm} if theta else {}

@@ -15,6 +15,7 @@
 from checking import attempt, how_many, report  # before MXNet is imported
 
 # isort: split
+import functools
 import random
 
 import rnn_scratch as d2l
@@ -58,18 +59,25 @@ def cycle(song):
     raise NotImplementedError('cycle: 从 p = 1 开始试 try p = 1 first')
 
 
+@functools.lru_cache(maxsize=None)
+def of_the_chapter():
+    """The songs of two epochs, by the chapter's own engine."""
+    params = new_params(1)
+    found = []
+    for _ in range(3):
+        found.append(d2l.predict_rnn('分开', 5, d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx,
+                                     idx_to_char, char_to_idx))
+        d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, True,
+                        num_steps, lr, clipping_theta, batch_size)
+    return found
+
+
 def check(songs, cycle):
     for song, p in [('分开天地天地天地', 2), ('分开天地人', 0), ('天天天', 1), ('天天', 0), ('天天地天天地天天地', 3),
                     ('天地天地天地人', 0), ('天天天天天天', 1)]:
         yield f'cycle({song!r})', attempt(cycle, song), p
 
-    params = new_params(1)
-    right = []
-    for _ in range(3):
-        right.append(d2l.predict_rnn('分开', 5, d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx,
-                                     idx_to_char, char_to_idx))
-        d2l.train_epoch(d2l.rnn, params, d2l.init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, True,
-                        num_steps, lr, clipping_theta, batch_size)
+    right = of_the_chapter()
     found = attempt(songs, 2, 5, seed=1)
     yield '几首歌 the number of songs', how_many(found), 3
     for i, (yours, should) in enumerate(zip(found if isinstance(found, (tuple, list)) else (), right)):

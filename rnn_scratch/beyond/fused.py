@@ -195,27 +195,30 @@ def gradients(X, Y, state, params):
 
     It returns L, NDArray (1,), the sum of the T n cross-entropies in nats, which is infinite where a probability is too
     small for 32 bits (a cross-entropy above 87; `losses` is exact there too); the state after the last step; and the
-    five gradients of L. The first is `W_xh.grad` itself, which the next call overwrites. TypeError or ValueError: what
-    is given does not fit together.
+    five gradients of L. TypeError or ValueError: what is given does not fit together.
     """
     _checks.gradients(params)
     check_mini_batch(X, Y, state, params, params[0].shape[0])
-    return gradients_of_checked(X, Y, state, params)
+    L, state, (rows, *others) = gradients_of_checked(X, Y, state, params)
+    return L, state, [rows.tostype('default'), *others]
 
 
 def gradients_of_checked(X, Y, state, params):
-    """`gradients`, where an epoch has checked its arguments once for all mini-batches."""
+    """`gradients`, where an epoch has checked its arguments once for all mini-batches. The gradient of W_xh is a
+    RowSparseNDArray here: it has only the rows that the mini-batch names, since those of all others are 0."""
     W_xh, W_hh, b_h, W_hq, b_q = params
     H_0, = state
     (n, T), (h, q) = X.shape, W_hq.shape
+    looked_up = W_xh.detach()       # the same numbers, with a gradient that has rows of W_xh, and not all of them
+    looked_up.attach_grad(stype='row_sparse')
     with autograd.record():
         # X_t W_xh with one-hot X_t, for all t: the rows of W_xh that the characters name
-        rows = nd.take(W_xh, X.T.reshape((-1,)))                        # (T n, h)
+        rows = nd.Embedding(X.T.reshape((-1,)), looked_up, *W_xh.shape, sparse_grad=True)       # (T n, h)
     L, H, dZ, dW_hh, db_h, dW_hq, db_q = there_and_back(T, n, h, q)(
         rows=rows, H_0=H_0, W_hh=W_hh, b_h=b_h, W_hq=W_hq, b_q=b_q, Y=Y)
     # The inputs:  ∂L/∂W_xh = Σ_t X_tᵀ ∂L/∂Z_t.  With one-hot X_t: each row of dZ is added to the row that was taken.
     rows.backward(dZ)
-    return L, (H,), [W_xh.grad, dW_hh, db_h, dW_hq, db_q]               # W_xh.grad (d, h)
+    return L, (H,), [looked_up.grad, dW_hh, db_h, dW_hq, db_q]
 
 
 def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
@@ -252,7 +255,9 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
                 # With g the gradient of the mean:  g ← min(θ / ‖g‖, 1) · g.  NumPy adds in pairs: a product of g with
                 # itself, added in 32 bits, is wrong by 1e-5 (on Windows 1e-4); nd.square takes fifteen times as long.
                 with np.errstate(over='ignore'):
-                    norm = math.sqrt(sum(float(np.square(grad.asnumpy()).sum()) for grad in grads)) / size
+                    rows, *others = grads                               # all other rows of W_xh's gradient are 0
+                    norm = math.sqrt(sum(float(np.square(grad.asnumpy()).sum())
+                                         for grad in [rows.data, *others])) / size
                 _checks.finite('The norm of the gradient', norm)
                 if norm > clipping_theta:
                     step *= clipping_theta / norm

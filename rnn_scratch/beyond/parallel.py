@@ -60,8 +60,9 @@ def data_parallel(engine, team):
         d2l.grad_clipping(params, theta, ctx)
 
     def gradients(X, Y, state, params):         # for the fused engine
-        loss, state, found = fused.gradients_of_checked(X, Y, state, params)
-        return loss, state, average(found)
+        loss, state, (rows, *others) = fused.gradients_of_checked(X, Y, state, params)
+        whole, *others = average([rows.tostype('default'), *others])
+        return loss, state, [whole.tostype('row_sparse'), *others]
 
     def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter,
                     num_steps, lr, clipping_theta, batch_size):
