@@ -21,7 +21,7 @@ import d2lzh
 import mxnet as mx
 from mxnet import nd
 from mxnet.gluon import rnn as gluon_rnn
-from task import LR, THETA, N
+from task import LR, THETA
 
 
 class MXNetPeer:
@@ -32,7 +32,7 @@ class MXNetPeer:
         for param in self.params:
             param.attach_grad()
         self.ctx = mx.cpu()
-        self.T, self.h, self.q = task.T, task.h, task.q
+        self.n, self.T, self.h, self.q = task.n, task.T, task.h, task.q
         self.corpus = task.corpus.tolist()      # a list of indices, as in the book
         self.vocabulary = task.vocabulary, {char: i for i, char in enumerate(task.vocabulary)}
 
@@ -65,7 +65,7 @@ class D2lzh(MXNetPeer):
     def train(self, corpus, is_random, times, lr, theta):
         return printed_perplexity(
             d2lzh.train_and_predict_rnn, rnn, lambda: self.params, init_rnn_state, self.h, self.q, self.ctx,
-            corpus, *self.vocabulary, is_random, times, self.T, lr, theta, N, times, 0, [])
+            corpus, *self.vocabulary, is_random, times, self.T, lr, theta, self.n, times, 0, [])
 
     def write(self, prefix, num_chars):
         return d2lzh.predict_rnn(prefix, num_chars, rnn, self.params, init_rnn_state, self.h, self.q, self.ctx,
@@ -82,7 +82,7 @@ class Gluon(MXNetPeer):
         W_xh, W_hh, b_h, W_hq, b_q = task.params
         self.model = model = d2lzh.RNNModel(gluon_rnn.RNN(self.h, activation='tanh'), self.q)
         model.initialize()
-        model(nd.zeros((N, self.T)), model.begin_state(batch_size=N))        # settles the shapes
+        model(nd.zeros((task.n, self.T)), model.begin_state(batch_size=task.n))        # settles the shapes
         self.params = [model.rnn.l0_i2h_weight, model.rnn.l0_h2h_weight, model.rnn.l0_i2h_bias,
                        model.dense.weight, model.dense.bias]
         for param, value in zip(self.params, [W_xh.T, W_hh.T, b_h, W_hq.T, b_q]):
@@ -92,7 +92,7 @@ class Gluon(MXNetPeer):
     def train(self, corpus, is_random, times, lr, theta):
         return printed_perplexity(
             d2lzh.train_and_predict_rnn_gluon, self.model, self.h, self.q, self.ctx, corpus, *self.vocabulary,
-            times, self.T, lr, theta, N, times, 0, [])
+            times, self.T, lr, theta, self.n, times, 0, [])
 
     def loss_and_gradients(self, X, labels):
         loss = self.step(X, labels, 0, None)

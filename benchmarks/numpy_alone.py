@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from task import LR, THETA, N
+from task import LR, THETA
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'examples'))
 
@@ -13,7 +13,7 @@ import rnn_numpy
 class Peer:
     def __init__(self, task):
         self.corpus = task.corpus.tolist()      # a list of indices, as in the book
-        self.params, self.T, self.h, self.q = task.params, task.T, task.h, task.q
+        self.params, self.n, self.T, self.h, self.q = task.params, task.n, task.T, task.h, task.q
         self.vocabulary = task.vocabulary, {char: i for i, char in enumerate(task.vocabulary)}
 
     def describe(self):
@@ -23,7 +23,7 @@ class Peer:
         """Read the corpus that many times; returns the perplexities."""
         self.params, perplexities = rnn_numpy.train_and_predict_rnn(
             rnn_numpy.rnn, lambda: self.params, rnn_numpy.init_rnn_state, self.h, self.q, None, corpus,
-            *self.vocabulary, is_random, times, self.T, lr, theta, N, times + 1, 0, [])
+            *self.vocabulary, is_random, times, self.T, lr, theta, self.n, times + 1, 0, [])
         return perplexities
 
     def step(self, X, labels, lr, theta):
@@ -31,7 +31,7 @@ class Peer:
         self.train(np.concatenate([X, labels[:, -1:]], axis=1).ravel().tolist(), False, 1, lr, theta)
 
     def loss_and_gradients(self, X, labels):
-        loss, _, gradients = rnn_numpy.gradients(X, labels, rnn_numpy.init_rnn_state(N, self.h, None), self.params)
+        loss, _, gradients = rnn_numpy.gradients(X, labels, rnn_numpy.init_rnn_state(self.n, self.h, None), self.params)
         return loss, gradients
 
     def parameters(self):

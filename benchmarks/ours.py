@@ -4,7 +4,6 @@ from rnn_scratch.beyond import fused
 
 from book import MXNetPeer
 from mxnet import nd
-from task import N
 
 
 class Tutorial(MXNetPeer):
@@ -15,7 +14,7 @@ class Tutorial(MXNetPeer):
     def train(self, corpus, is_random, times, lr, theta):
         for _ in range(times):
             perplexity = self.engine.train_epoch(d2l.rnn, self.params, d2l.init_rnn_state, self.h, self.q, self.ctx,
-                                                 corpus, is_random, self.T, lr, theta, N)
+                                                 corpus, is_random, self.T, lr, theta, self.n)
         return perplexity
 
     def write(self, prefix, num_chars):
@@ -29,7 +28,7 @@ class Fused(Tutorial):
     engine = fused
 
     def loss_and_gradients(self, X, labels):
-        state = d2l.init_rnn_state(N, self.h, self.ctx)
+        state = d2l.init_rnn_state(self.n, self.h, self.ctx)
         loss, _, gradients = fused.gradients(nd.array(X), nd.array(labels), state, self.params)
         # Of the sum over the mini-batch, where all others have the mean.
         return loss.asscalar() / X.size, [gradient.asnumpy() / X.size for gradient in gradients]

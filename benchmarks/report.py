@@ -3,6 +3,7 @@ import datetime
 import os
 import platform
 import re
+import time
 from pathlib import Path
 from statistics import median
 
@@ -117,6 +118,18 @@ def processor():
     name = re.search(r'model name\s*: (.+)', text)
     kind = 'AVX-512' if ' avx512f ' in text else 'AVX2 and no AVX-512' if ' avx2 ' in text else 'no AVX2'
     return f'{name.group(1) if name else platform.machine()} ({kind})'
+
+
+class Begun:
+    """When a measurement began, and how busy the processors had been."""
+
+    def __init__(self):
+        self.time, self.busy = time.time(), busy_seconds()
+
+    def until_now(self):
+        """How many cores other programs used since, and the seconds since."""
+        seconds, ours = time.time() - self.time, sum(os.times()[:4])    # and the processes of ours that have ended
+        return max(0, busy_seconds() - self.busy - ours) / seconds, seconds
 
 
 def busy_seconds():

@@ -94,9 +94,9 @@ class Worker:
         return json.loads(line)
 
     def ask(self, order, *arguments):
-        """Returns the seconds that it took."""
+        """Returns what it took: `seconds` by the clock, and `busy` ones of all its threads; and `megabytes`."""
         print(json.dumps([order, arguments]), file=self.process.stdin, flush=True)
-        return self.answer()['seconds']
+        return self.answer()
 
     def check(self):
         """What the peer computes from the mini-batch of the task: arrays by name."""
@@ -107,13 +107,13 @@ class Worker:
 
     def epoch(self):
         """Seconds an epoch, in this turn. The first epoch, in which caches fill and threads wake up, does not count."""
-        times = max(1, round(self.turn / self.ask('epochs', 1)))
-        return self.ask('epochs', times) / times
+        times = max(1, round(self.turn / self.ask('epochs', 1)['seconds']))
+        return self.ask('epochs', times)['seconds'] / times
 
     def character(self):
         """Seconds a character, in this turn."""
         self.ask('write', 20)
-        return self.ask('write', self.characters) / self.characters
+        return self.ask('write', self.characters)['seconds'] / self.characters
 
     def close(self):
         self.process.stdin.close()
@@ -194,12 +194,10 @@ def main(argv=None):
         sys.exit(f'{PEERS_PYTHON} is missing: start with `make bench`, which makes it.')
     if args.quick:
         Worker.turn, Worker.characters = 0, 20
-    begun, busy = time.time(), report.busy_seconds()
+    begun = report.Begun()
     with tempfile.TemporaryDirectory() as folder:
         tables, versions, by_table = bench(rounds, folder)
-    used = sum(os.times()[:4])          # by this program and by the peers, which have ended
-    others = max(0, report.busy_seconds() - busy - used) / (time.time() - begun)
-    tables = {'run': report.about(versions, CORES, rounds, others, time.time() - begun), **tables}
+    tables = {'run': report.about(versions, CORES, rounds, *begun.until_now()), **tables}
     print('\n\n'.join(['', *tables.values()]))
     if not args.quick:
         report.draw(by_table, DOCS / 'speed.png')

@@ -6,7 +6,6 @@ that keeps one core busy. The lines take turns, round after round.
 import os
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -63,18 +62,17 @@ def seconds_beside_another(setting):
 
 
 def main():
-    begun, busy, alone, beside = time.time(), report.busy_seconds(), {}, {}
+    begun, alone, beside = report.Begun(), {}, {}
     for number in range(1, ROUNDS + 1):
         print(f'round {number} of {ROUNDS}', flush=True)
         for name, setting in SETTINGS.items():
             alone.setdefault(name, []).append(seconds(setting))
             beside.setdefault(name, []).append(seconds_beside_another(setting))
-    others = max(0, report.busy_seconds() - busy - sum(os.times()[:4])) / (time.time() - begun)
     table = report.as_table(['', 'set', 'alone, s/epoch', 'min – max', 'beside a busy program'], [
         [name, ' '.join(f'`{variable}={value}`' for variable, value in setting.items()), *report.spread(alone[name]),
          report.spread(beside[name])[0]] for name, setting in SETTINGS.items()])
     versions = {f'MXNet {version("mxnet")}', f'NumPy {version("numpy")}'}
-    about = report.about(versions, CORES, ROUNDS, others, time.time() - begun)
+    about = report.about(versions, CORES, ROUNDS, *begun.until_now())
     print(f'\n{table}\n\n{about}')
     report.fill(HERE.parent / 'docs' / 'speed.md', {'settings': f'{table}\n\n{about}'})
 

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import random
+import resource
 import sys
 import time
 
@@ -44,14 +45,18 @@ def main(module, name, folder):
     prefix = ''.join(task.vocabulary[i] for i in task.corpus[:2])
     for line in sys.stdin:
         order, arguments = json.loads(line)
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         if order == 'check':
             check(peer, task.X, task.labels, prefix, *arguments)
+        elif order == 'step':
+            peer.step(task.X, task.labels, tasks.LR, tasks.THETA)
         elif order == 'epochs':
             peer.epochs(*arguments)
         elif order == 'write':
             peer.write(prefix, *arguments)
-        answer(seconds=time.perf_counter() - start)
+        # And of all its threads, and the most memory that the process ever held
+        answer(seconds=time.perf_counter() - start, busy=time.process_time() - busy,
+               megabytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
 
 
 if __name__ == '__main__':

@@ -71,7 +71,7 @@ def look_at_python(rows, wrong):
     where = 'in an environment of its own' if sys.prefix != sys.base_prefix else 'not in an environment of its own'
     rows['Python'] = f'{implementation} {".".join(map(str, version[:3]))}, {where}'
     if implementation != 'CPython' or not (3, 8) <= version[:2] <= (3, 14):
-        wrong['MXNet runs on CPython 3.8 to 3.14 only'] = 'make train PYTHON=python3.11'
+        wrong['MXNet runs on CPython 3.8 to 3.14 only'] = _platform.ANOTHER_PYTHON
 
 
 def look_at_packages(rows, wrong):

@@ -30,12 +30,14 @@ NUMBERS = {'OMP_NUM_THREADS': (1, 1024), 'MXNET_OMP_MAX_THREADS': (1, 1024), 'MX
            'MXNET_CPU_PRIORITY_NTHREADS': (1, 1024), 'OPENBLAS_NUM_THREADS': (1, 1024),
            'GOMP_SPINCOUNT': (0, 2 ** 31 - 1), 'MXNET_CPU_PARALLEL_SIZE': (0, 2 ** 31 - 1)}
 INSTALL = 'make train (in the folder of rnn_scratch; its README has other ways)'
+ANOTHER_PYTHON = 'make train PYTHON=python3.11'
 NUMPY_ALONE = 'python examples/rnn_numpy.py (in the folder of rnn_scratch: the chapter in NumPy alone'
 # Of a processor, by the numbers that libgcc and Windows give them.
 FEATURES = {'AVX-512': (15, 41), 'AVX2': (10, 40), 'AVX': (9, 39)}
 MXNET, SET, UNSET = '1.9.1', 'export {}={}', 'unset {}'
 if sys.platform == 'win32':
     INSTALL = r'.venv\Scripts\python -m pip install --no-deps -r requirements.txt -e . (see the README of rnn_scratch)'
+    ANOTHER_PYTHON = 'py -3.11 -m venv .venv (and then the other lines of the README for Windows)'
     MXNET, SET, UNSET = '1.7.0.post2', "$env:{}='{}'", 'Remove-Item Env:{}'     # as PowerShell has it
     os.add_dll_directory(sys.prefix)        # there pip puts the DLLs of msvc-runtime
 OWNERS = ('MXNET_', 'OMP_', 'GOMP_', 'OPENBLAS_')     # how the names of these variables begin

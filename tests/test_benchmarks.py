@@ -86,7 +86,34 @@ def test_the_tables_have_the_ratios_of_the_rounds():
     cells = [[cell.strip() for cell in row.split('|')[1:-1]] for row in tables['training'].splitlines()]
     assert cells[2] == [report.D2LZH, '2.000', '2.000 – 9.000', '1.00', '2.00']
     assert tables['floor'].endswith('2.0 GFLOP an epoch, 1 GFLOP/s.')
-    assert sorted(marks((ROOT / 'docs/speed.md').read_text('utf-8'))) == sorted(['run', 'settings', *tables])
+    assert sorted(marks((ROOT / 'docs/speed.md').read_text('utf-8'))) == sorted(
+        ['run', 'settings', 'sizes', 'sizes-run', *tables])
+
+
+def test_the_table_of_sizes_compares_with_the_best_of_pytorch():
+    import sizes
+
+    def found(seconds, busy):
+        return [{'seconds': second, 'busy': busy, 'megabytes': 300.4} for second in seconds]
+
+    # An epoch of two steps. Medians: 0.04 s is 20 ms a step, PyTorch's best is 10 ms; of the processors 60 and 40 ms.
+    unset = {'fused engine': found([0.04, 9, 0.02], 0.12), 'PyTorch, a': found([0.02, 0.02, 0.02], 0.1),
+             'PyTorch, b': found([0.03, 0.03, 0.03], 0.08)}
+    case = ('V = 2', 2, 3, 4, 5, 2)
+    table = list(sizes.rows(case, unset, {**unset, 'fused engine': found([0.01], 1)}))
+    assert table[0] == ['V = 2', 'fused engine', '20.0', '2.00', '60.0', '1.50', '5.0', '300']
+    assert [row[3] for row in table[1:]] == ['1.00', '1.50'] and [row[5] for row in table[1:]] == ['1.25', '1.00']
+
+
+@pytest.mark.slow
+def test_sizes_are_measured(monkeypatch, tmp_path):
+    import run
+    import sizes
+    monkeypatch.setattr(sizes, 'PEERS', [run.FUSED, run.TUTORIAL])
+    answers = sizes.measure(('small', 50, 8, 5, 4, 3), False, 2, str(tmp_path))
+    assert [len(found) for found in answers.values()] == [2, 2]
+    assert all(answer['seconds'] > 0 and answer['busy'] > 0 and 50 < answer['megabytes'] < 2000
+               for found in answers.values() for answer in found)
 
 
 def test_a_page_says_that_its_figures_are_spoilt():

@@ -277,8 +277,6 @@ def test_the_command_line(program, tmp_path, name, sampling):
     assert re.search(rf'^cell +{name}, 8 hidden units$', shown, re.MULTILINE) and shown.count('\ncell') == 0
     song = program('write', path, '--num-chars', 10, '--temperature', 0).stdout
     assert song == load_checkpoint(path).predict('分开', 10).replace(' ', '\n') + '\n'
-    assert program('plot', '--hidden', path, '--text', '分开').returncode == 0
-    assert (tmp_path / 'hidden.png').read_bytes().startswith(b'\x89PNG')
 
 
 def test_the_fused_engine_is_refused_for_another_cell(program, tmp_path):

@@ -133,7 +133,9 @@ def test_another_python(doctor, monkeypatch, version):
     said = doctor()
     monkeypatch.undo()
     assert rows(said)['Python'].startswith('CPython ' + '.'.join(map(str, version)))
-    assert command_for('CPython 3.8 to 3.14 only', said) == 'make train PYTHON=python3.11'
+    assert command_for('CPython 3.8 to 3.14 only', said) == (
+        'py -3.11 -m venv .venv (and then the other lines of the README for Windows)' if sys.platform == 'win32' else
+        'make train PYTHON=python3.11')
 
 
 def test_a_missing_library(doctor, monkeypatch):

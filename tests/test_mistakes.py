@@ -192,10 +192,6 @@ def predict_with(engine='tutorial', prefix='ab', num_chars=3, **fields):
     return Checkpoint(**fields, engine=engine).predict(prefix, num_chars)
 
 
-def plot_units(path='picture.png', text='abc', num_units=3, checkpoint=None, **fields):
-    return pictures.plot_hidden_units(Checkpoint(**fields) if checkpoint is None else checkpoint, path, text, num_units)
-
-
 def plot_training(checkpoints=None, path='picture.png', **fields):
     return pictures.plot_training([('a', Checkpoint(**fields))] if checkpoints is None else checkpoints, path)
 
@@ -237,7 +233,6 @@ FUNCTIONS = {
     'unigram_perplexity': (evaluation.unigram_perplexity, {'corpus_indices': indices()}),
     'copied': (evaluation.copied, {'text': 'abcde', 'corpus': 'abcdeabc'}),
     'sampler': (sampling.sampler, {}),
-    'plot_hidden_units': (plot_units, CHECKPOINT),
     'plot_training': (plot_training, CHECKPOINT),
     'load_checkpoint': (load_checkpoint, {'path': ROOT / 'tests/saved_by_0.2.safetensors', 'ctx': CTX}),
     'load_data_jay_lyrics': (d2l.load_data_jay_lyrics, {}),
@@ -439,7 +434,7 @@ BOTH = f'{PREDICTS}; {EPOCHS}; {EVALUATES}'
 for value in [NAN, INF]:
     for i in [0, 4]:
         wrong(BOTH, ValueError, f'parameter {i} | finite', params=Made(params, spoil=put(i, value)))
-    wrong('Checkpoint.predict; plot_hidden_units', ValueError, 'parameter 1 | finite',
+    wrong('Checkpoint.predict', ValueError, 'parameter 1 | finite',
           params=Made(params, spoil=put(1, value)))
 wrong(BOTH, TypeError, 'params | list | function', params=d2l.get_params)
 wrong(BOTH, TypeError, 'params | list | None', params=None)
@@ -649,21 +644,8 @@ wrong('fused.gradients; fused.losses', ValueError, 'Y | float32', Y=Made(nd.zero
 wrong('fused.losses', ValueError, '(9, 3) | 5', params=Made(params, d=9, q=9))
 
 kind('a picture that cannot be drawn')
-wrong('plot_hidden_units', ValueError, "'x'", text='abx')
-wrong('plot_hidden_units', ValueError, '300 | 10000', text='a' * 10000)
-wrong('plot_hidden_units', ValueError, '300 | 0', text='')
-wrong('plot_hidden_units', TypeError, 'text | 5', text=5)
-wrong('plot_hidden_units', ValueError, "does not have 'ab', 3 | line", text=['a', 'ab', 3])
-wrong('plot_hidden_units', ValueError, "does not have 't' | a list of entries, such as ['the']", text='t',
-      idx_to_char=['a', 'b', 'c', 'd', 'the'])
-wrong('plot_hidden_units', ValueError, 'num_units | 0', num_units=0)
-wrong('plot_hidden_units', ValueError, 'num_units | 1000000', num_units=10 ** 6)
-wrong('plot_hidden_units', TypeError, 'num_units | 2.5', num_units=2.5)
-wrong('plot_hidden_units', TypeError, "num_units | '3'", num_units='3')
-wrong('plot_hidden_units', ValueError, '(9, 3) | 5', params=Made(params, d=9, q=9))
-wrong('plot_hidden_units', TypeError, "'songs.safetensors' | load_checkpoint", checkpoint='songs.safetensors')
-wrong('plot_hidden_units; plot_training', ValueError, "'picture' | .png", path='picture')
-wrong('plot_hidden_units; plot_training', ValueError, "'picture.doc' | .png", path='picture.doc')
+wrong('plot_training', ValueError, "'picture' | .png", path='picture')
+wrong('plot_training', ValueError, "'picture.doc' | .png", path='picture.doc')
 wrong('plot_training', ValueError, "'songs.safetensors' | load_checkpoint", checkpoints=['songs.safetensors'])
 wrong('plot_training', ValueError, "'songs.safetensors' | load_checkpoint", checkpoints=[('a', 'songs.safetensors')])
 wrong('plot_training', ValueError, '(name, Checkpoint)', checkpoints=Made(lambda: [Checkpoint(params(), [], CHARS, 3)]))

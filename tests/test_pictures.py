@@ -125,46 +125,6 @@ def test_a_name_in_chinese_has_its_font_or_a_number(tmp_path, monkeypatch):
     assert {text.get_fontproperties().get_file() for text in fig.axes[0].texts} == {font}
 
 
-@pytest.mark.parametrize('engine', ['tutorial', 'fused'])
-def test_the_hidden_states(engine):
-    model, text = checkpoint(engine=engine), 'fade a bee'
-    W_xh, W_hh, b_h = (param.asnumpy() for param in model.params[:3])
-    H, expected = np.zeros(9), []
-    for char in text:
-        H = np.tanh(W_xh['abcdef '.index(char)] + H @ W_hh + b_h)
-        expected.append(H)
-    hiddens = pictures.hidden_states(model, text)
-    np.testing.assert_allclose(hiddens, expected, atol=1e-5)
-
-    axes, bar = pictures.hidden_units_figure(model, text, 4).axes
-    rows = [int(label.get_text()) for label in axes.get_yticklabels()]
-    assert sorted(rows) == sorted(np.argsort(np.var(expected, axis=0))[-4:])
-    drawn, = axes.get_images()
-    np.testing.assert_array_equal(drawn.get_array(), hiddens[:, rows].T)
-    assert drawn.get_clim() == (-1, 1) and bar.get_ylim() == (-1, 1)
-    assert ''.join(label.get_text() for label in axes.get_xticklabels()) == 'fade␣a␣bee'
-    assert drawn.get_extent()[:2] == [-0.5, 9.5] and list(axes.get_xticks()) == list(range(10))
-
-
-def test_units_that_are_alike_are_neighbours():
-    tune, other = np.array([1, -1, 1, 1, -1, -1]), np.array([-1, -1, 1, -1, 1, 1])
-    hiddens = np.stack([0.8 * tune, 0.1 * tune, 0.7 * other, tune, 0.9 * other], axis=1)
-    assert pictures.choose_units(hiddens, 4) == [3, 0, 2, 4], 'unit 1 hardly moves'
-    assert sorted(pictures.choose_units(hiddens, 40)) == [0, 1, 2, 3, 4]
-
-
-def test_the_line_that_the_model_writes_itself(tmp_path, monkeypatch):
-    model = checkpoint('分开了')
-    drawn = []
-    monkeypatch.setattr(pictures, 'hidden_units_figure', lambda model, text, num_units: drawn.append(text))
-    monkeypatch.setattr(pictures, 'save', lambda *arguments: None)
-    for given in [None, '了开']:
-        pictures.plot_hidden_units(model, tmp_path / 'a.png', given)
-    text, given = drawn
-    assert len(text) == 32 and text == d2l.predict_rnn('分开', 30, *model.model())
-    assert given == '了开'
-
-
 def make_font(path, name, characters, style='Regular'):
     """A font file in which each of the characters is an empty glyph."""
     glyphs = ['.notdef', 'glyph']
@@ -196,14 +156,6 @@ def test_the_character_map_decides_on_the_font(tmp_path, monkeypatch):
     assert pictures.find_font('分 开') == fonts[-1], 'the same one each time, whatever the order'
 
 
-def test_each_character_has_the_font(tmp_path, monkeypatch):
-    font = make_font(tmp_path / 'han.ttf', 'Any', '分开')
-    monkeypatch.setattr(pictures.font_manager, 'findSystemFonts', lambda: [font])
-    axes, _ = pictures.hidden_units_figure(checkpoint('分 开'), '分 开', 4).axes
-    labels = {label.get_text(): label.get_fontproperties().get_file() for label in axes.get_xticklabels()}
-    assert labels.pop('␣') != font and labels == {'分': font, '开': font}
-
-
 @pytest.mark.parametrize('text, cure', [
     ('ฝนตก', 'fonts-noto-core'), ('مطر', 'fonts-noto-core'), ('बारिश', 'fonts-noto-core'), ('ゃー々', 'fonts-noto-cjk'),
     ('abc雨', 'fonts-noto-cjk'), ('，。', 'fonts-noto-cjk'), ('مطر雨', 'few fonts have ARABIC and CJK together'),
@@ -212,78 +164,41 @@ def test_the_cure_for_a_missing_font_fits_the_script(text, cure):
     assert cure in pictures.cure_for(text)
 
 
-def test_without_a_font_the_characters_are_labelled_by_index(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures.font_manager, 'findSystemFonts', list)
-    model = checkpoint('a分 开')
-    with pytest.warns(UserWarning) as found:
-        pictures.plot_hidden_units(model, tmp_path / 'a.png', '开 分分a')
-    sentence, = (str(warning.message) for warning in found)     # nothing from matplotlib about missing characters
-    assert "'开 分分a'" in sentence and 'indices' in sentence and 'fonts-noto-cjk' in sentence
-    assert found[0].filename == __file__
-    assert_is_picture(tmp_path / 'a.png', 300, 400)
-
-    with pytest.warns(UserWarning):
-        axes, _ = pictures.hidden_units_figure(model, '开 分分a', 4).axes
-    assert [label.get_text() for label in axes.get_xticklabels()] == ['3', '2', '1', '1', '0']
-    assert axes.get_xlabel() == 'index in the vocabulary'
-
-
-def test_numbers_on_a_line_are_not_taken_for_indices():
-    axes, _ = pictures.hidden_units_figure(checkpoint('01'), '0110', 4).axes
-    assert [label.get_text() for label in axes.get_xticklabels()] == ['0', '1', '1', '0']
-    assert axes.get_xlabel() == ''
-
-
-@pytest.mark.parametrize('num_indices', [60, 20000])
-def test_no_index_lies_on_another(num_indices, monkeypatch):
-    monkeypatch.setattr(pictures.font_manager, 'findSystemFonts', list)
-    vocabulary = [chr(0x4e00 + i) for i in range(num_indices)]
-    with pytest.warns(UserWarning):
-        fig = pictures.hidden_units_figure(checkpoint(vocabulary, 2), ''.join(vocabulary[-40:]), 2)
-    FigureCanvasAgg(fig).draw()
-    boxes = [label.get_window_extent() for label in fig.axes[0].get_xticklabels()]
-    assert len(boxes) == 40 and not any(map(boxes[0].overlaps, boxes[1:]))
-    assert not any(one.overlaps(other) for one, other in zip(boxes, boxes[1:]))
-    assert all(fig.bbox.contains(box.x0, box.y0) and fig.bbox.contains(box.x1, box.y1) for box in boxes)
-
-
 def test_the_pictures_are_written(tmp_path):
     runs = [('a', checkpoint(sampling='random', held_out=[6, 5, 5.5])),
             ('b', checkpoint(sampling='random', unigram_perplexity=5.5))]
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         pictures.plot_training(runs, tmp_path / 'new/folder/both.png')
-        pictures.plot_hidden_units(runs[0][1], str(tmp_path / 'new/folder/units.PNG'), 'dead beef cafe', 5)
+        pictures.plot_training(runs[:1], str(tmp_path / 'new/folder/one.PNG'))
     assert_is_picture(tmp_path / 'new/folder/both.png', 500, 1000)
-    assert_is_picture(tmp_path / 'new/folder/units.PNG', 300, 500)
+    assert_is_picture(tmp_path / 'new/folder/one.PNG', 500, 1000)
     assert len(os.listdir(tmp_path / 'new/folder')) == 2, 'no temporary file is left'
 
 
 @pytest.mark.parametrize('name, start', [('a.pdf', b'%PDF-'), ('a.svg', b'<?xml'), ('a.b.png', b'\x89PNG')])
 def test_the_ending_chooses_the_kind(name, start, tmp_path):
-    pictures.plot_hidden_units(checkpoint(), tmp_path / name, 'fade', 3)
+    pictures.plot_training([('a', checkpoint())], tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
 @pytest.mark.parametrize('name', ['a.nonsense', 'a', '.png', 'a.png.', 'a.pgf'])
-@pytest.mark.parametrize('plot', [pictures.plot_training, pictures.plot_hidden_units])
-def test_an_unknown_ending_is_refused_before_any_work(plot, name, tmp_path):
+def test_an_unknown_ending_is_refused_before_any_work(name, tmp_path):
     with pytest.raises(ValueError, match=rf'{name}.*\.pdf, .*\.png, .*\.svg.*\.$'):
-        plot(None, tmp_path / 'folder' / name)      # None: a model that nothing can be done with
+        pictures.plot_training(None, tmp_path / 'folder' / name)      # None: a model that nothing can be done with
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize('plot', [pictures.plot_training, pictures.plot_hidden_units])
-def test_what_is_there_is_never_overwritten(plot, tmp_path):
+def test_what_is_there_is_never_overwritten(tmp_path):
     (tmp_path / 'file.png').write_bytes(b'the old one')
     (tmp_path / 'folder.png').mkdir()
     (tmp_path / 'link.png').symlink_to('nowhere')
     before = sorted(tmp_path.iterdir())
     for name, what in [('file.png', 'a file'), ('folder.png', 'a folder'), ('link.png', 'a file')]:
         with pytest.raises(FileExistsError, match=f'^There is {what} at .*{name} already: choose another name.$'):
-            plot(None, tmp_path / name)
+            pictures.plot_training(None, tmp_path / name)
     with pytest.raises(NotADirectoryError, match='new/a.png cannot be made, because .*file.png is not a folder'):
-        plot(None, tmp_path / 'file.png/new/a.png')
+        pictures.plot_training(None, tmp_path / 'file.png/new/a.png')
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / 'file.png').read_bytes() == b'the old one'
 
 
@@ -367,23 +282,6 @@ def test_a_free_name(tmp_path):
     assert {name.parent for name in names} == {tmp_path}
     (tmp_path / 'link.pdf').symlink_to('nowhere')
     assert pictures.free_name(tmp_path / 'link.pdf').name == 'link-2.pdf'
-
-
-@pytest.mark.parametrize('text, num_units, message', [
-    (None, 40, "'分', '开'"),
-    ('abx', 40, "'x'"),
-    ('', 40, '1 to 300 characters.* 0'),
-    ('a' * 10000, 40, '1 to 300 characters.* 10000'),
-    ('ab', 0, 'num_units.*not 0'),
-    ('ab', -1, 'num_units.*not -1'),
-    ('ab', 301, 'num_units.* 1 to 300 .*not 301'),
-    ('a' * 300, 101, 'num_units.* 1 to 100 .*not 101'),
-])
-def test_a_mistake_is_one_sentence(text, num_units, message, tmp_path):
-    with pytest.raises(ValueError, match=message) as error:
-        pictures.plot_hidden_units(checkpoint('abc'), tmp_path / 'a.png', text, num_units)
-    assert '\n' not in str(error.value)
-    assert os.listdir(tmp_path) == [], 'there is no picture'
 
 
 @pytest.mark.parametrize('value', [[1], 'ten', None, {}, math.nan, True], ids=str)

@@ -292,7 +292,8 @@ def test_the_command_line_says_it_in_one_sentence(run, tmp_path, variables, sent
     assert result.returncode == 1 and re.match(sentence, line) and line.endswith('.')
 
 
-@pytest.mark.parametrize('core', ['no such processor', *(pytest.param(core, marks=pytest.mark.slow) for core in ['', ' '])])
+@pytest.mark.parametrize('core', ['no such processor', *(pytest.param(core, marks=pytest.mark.slow)
+                                                          for core in ['', ' '])])
 def test_products_are_right_or_refused_whatever_the_setting(run, core):
     """On some processors, NumPy's own OpenBLAS takes an unknown name for a reason to multiply wrongly.
 

@@ -181,7 +181,6 @@ def test_a_mistake_is_one_sentence(program, tmp_path, flags, message):
     ('write', ['--seed', '-1'], 'argument --seed: seed must be a whole number, 0 or more, not -1.'),
     ('trace', ['--num-chars', '1001'], 'argument --num-chars: '
                                        'num_chars must be a whole number, at most 1000, not 1001.'),
-    ('plot', ['--units', '0'], 'argument --units: units must be a whole number, 1 or more, not 0.'),
 ])
 def test_a_bad_flag_is_named(program, tmp_path, command, flags, message):
     result = program(command, *flags)
@@ -229,19 +228,11 @@ def test_a_text_of_one_s_own_works_at_once(program, tmp_path):
     song = program('write', 'here/random.safetensors', '--num-chars', 4, '--seed', 1)
     assert song.returncode == 0 and "does not know 分开: the song begins with '不'" in song.stderr
     assert song.stdout.startswith('不')
-    assert program('plot', 'here/random.safetensors', '--hidden', '--units', 3).stdout == 'picture in hidden.png\n'
     # A prefix that is given is never replaced.
-    for command in [['write', 'here/random.safetensors', '--prefix'], ['plot', '--hidden', '--text'],
+    for command in [['write', 'here/random.safetensors', '--prefix'],
                     ['train', '--corpus', 'poems.txt', '--prefix']]:
         for text in ['分开', '']:
             assert program(*command, text).returncode == 1
-
-
-def test_text_and_units_are_for_the_hidden_units(program, tmp_path):
-    for flags in [['--text', '分开'], ['--units', 40]]:
-        result = program('plot', 'a.safetensors', *flags)
-        sentence, = result.stderr.splitlines()
-        assert result.returncode == 1 and f'{flags[0]} {flags[1]} is for the picture of the hidden units' in sentence
 
 
 def test_songs_that_are_kept_are_not_too_long(program, trained):
@@ -301,14 +292,11 @@ def test_files_of_the_user_s_own_are_left_alone(program, tmp_path):
 
 
 def test_the_pictures_of_named_models(program, tmp_path):
-    """Two files of one name are told apart by their folders; the hidden units are those of the last."""
+    """Two files of one name are told apart by their folders."""
     for folder in 'ab':
         program('train', *SMALL, '--epochs', 1, '--sampling', 'random', '--out', folder)
     both = program('plot', 'a/random.safetensors', 'b/random.safetensors', '-o', 'pictures/both.svg')
     assert (both.returncode, both.stdout) == (0, 'picture in pictures/both.svg\n'), both.stderr
-    units = program('plot', 'a/random.safetensors', '--hidden', '--text', '分开', '--units', 5, '-o', 'units.png')
-    assert (units.returncode, units.stdout) == (0, 'picture in units.png\n'), units.stderr
-    assert (tmp_path / 'units.png').read_bytes().startswith(b'\x89PNG')
     labels = re.findall(r'<!-- (.*) -->', slashes((tmp_path / 'pictures/both.svg').read_text('utf-8')))
     assert any('random sampling, a/random' in label for label in labels)
     assert any('random sampling, b/random' in label for label in labels)
@@ -316,10 +304,7 @@ def test_the_pictures_of_named_models(program, tmp_path):
 
 @pytest.mark.parametrize('flags, message', [
     (['nowhere.safetensors'], 'The checkpoint nowhere.safetensors does not exist'),
-    (['--hidden', 'nowhere.safetensors'], 'The checkpoint nowhere.safetensors does not exist'),
     (['-o', 'a.nonsense'], 'end it in one of'),
-    (['--hidden', '--text', '龘'], "does not have '龘'"),
-    (['--hidden', '--units', 301], 'num_units'),
 ])
 def test_a_mistake_about_a_picture_is_one_sentence(program, tmp_path, flags, message):
     program('train', *SMALL, '--epochs', 1, '--sampling', 'random')
@@ -538,7 +523,7 @@ def test_a_link_to_nothing_under_runs(program, tmp_path, trained):
     (trained.parent / 'gone.safetensors').symlink_to(tmp_path / 'nowhere.safetensors')
     (tmp_path / 'runs/elsewhere').symlink_to(tmp_path / 'nowhere')
     os.mkfifo(trained.parent / 'pipe.safetensors')
-    for command in [['write', '--num-chars', 3], ['show'], ['plot'], ['plot', '--hidden', '--text', '分开']]:
+    for command in [['write', '--num-chars', 3], ['show'], ['plot']]:
         result = program(*command)
         assert result.returncode == 0, result.stderr
     trained.unlink()

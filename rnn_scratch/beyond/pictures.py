@@ -9,24 +9,16 @@ import warnings
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
-from mxnet import nd
 
-from .. import _checks
-from ..onehot import to_onehot
-from .checkpoint import Checkpoint, check_named, is_perplexity
+from .checkpoint import check_named, is_perplexity
 from .files import free_name, new_file, write_whole  # noqa: F401 (free_name is for those who draw)
 
 GREY = '0.45'
-PREFIX, NUM_CHARS = '分开', 30      # the line that is read where none is given: the prefix and what the model writes
-LONGEST, MOST_UNITS = 300, 300      # characters and units
-LARGEST = 30_000                    # characters times units: to draw so many takes 3 seconds and 0.8 GB of memory
-SPACE = '\u2423'                    # how a space is shown; matplotlib's own font has it
 OWN_FONT = str(Path(matplotlib.get_data_path(), 'fonts/ttf/DejaVuSans.ttf'))
 # No character has this code point. A font that has it shows the same box for everything that it does not know.
 NO_CHARACTER = '\U00050000'
@@ -48,41 +40,6 @@ def plot_training(checkpoints, path):
     path = new_picture(path)
     check_named(checkpoints)
     save(training_figure(checkpoints), path)
-
-
-def plot_hidden_units(checkpoint, path, text=None, num_units=40):
-    """画出模型读一行字时隐藏单元的值。
-
-    Draw what the hidden units do while the model reads a line: a heat map of H, a row for each unit, a column for each
-    character, with what the unit is after the model has read it, from -1 (blue) to 1 (red).
-
-        plot_hidden_units(checkpoint, 'hidden.pdf', text='分开', num_units=20)
-
-    `text` is the line to read, of 1 to 300 characters, by default 分开 and the 30 that the model writes after it. Of
-    the units those `num_units` are shown that change most along the line: 1 to 300, or to 100 for the longest line.
-    Raises what `plot_training` does, and ValueError if the line is too long or has an unknown character, or num_units
-    is out of bounds. Warns, too: indices in the vocabulary are shown instead of characters.
-    """
-    path = new_picture(path)
-    _checks.must_be(Checkpoint, 'a Checkpoint', cure='load it with load_checkpoint', checkpoint=checkpoint)
-    _checks.parameters(checkpoint.params)
-    line = PREFIX if text is None else text
-    _checks.must_be((str, list, tuple), 'a text, or a list of entries of the vocabulary', text=line)
-    if not 1 <= len(line) <= LONGEST:
-        raise ValueError(f'A picture has room for a line of 1 to {LONGEST} characters, and this one has {len(line)}: '
-                         'give another line.')
-    unknown = sorted({repr(char) for char in line if char not in checkpoint.idx_to_char})
-    if unknown:
-        words = [entry for entry in checkpoint.idx_to_char if len(entry) > 1][:1]
-        raise ValueError(f'The vocabulary does not have {", ".join(unknown)}: give another line'
-                         f'{f", in Python as a list of entries, such as {words}" * bool(words)}.')
-    text = checkpoint.predict(PREFIX, NUM_CHARS) if text is None else text
-    _checks.whole(1, num_units=num_units)
-    most = min(MOST_UNITS, LARGEST // len(text))
-    if num_units > most:
-        raise ValueError(f'num_units, the number of hidden units to show, must be from 1 to {most} for a line of '
-                         f'{len(text)} characters, not {num_units}.')
-    save(hidden_units_figure(checkpoint, text, num_units), path)
 
 
 # Perplexity by epoch
@@ -163,64 +120,6 @@ def label_ends(axes, ends, font):
                   fontproperties=font)
 
 
-# Hidden units
-
-def hidden_states(checkpoint, text):
-    """H after each character of a text of T characters: array (T, h)."""
-    rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, _, char_to_idx = checkpoint.model()
-    indices = nd.array([char_to_idx[char] for char in text], ctx=ctx)   # (T,)
-    state, hiddens = init_rnn_state(1, num_hiddens, ctx), []
-    for X in to_onehot(indices, vocab_size):                            # (1, d)
-        _, state = rnn([X], state, params)
-        hiddens.append(state[0].asnumpy())                              # (1, h)
-    return np.concatenate(hiddens)
-
-
-def choose_units(hiddens, num_units):
-    """挑出沿这一行变化最大的隐藏单元，相像的排在一起。
-
-    The units that change most along the line (largest variance). The first is the one that changes most, then comes,
-    again and again, the nearest of those that are left: units that switch at the same characters form visible blocks.
-    """
-    left = np.argsort(-hiddens.var(axis=0), kind='stable')[:num_units].tolist()
-    chosen = [left.pop(0)]
-    while left:
-        distances = np.square(hiddens[:, left] - hiddens[:, chosen[-1:]]).sum(axis=0)
-        chosen.append(left.pop(distances.argmin()))
-    return chosen
-
-
-def hidden_units_figure(checkpoint, text, num_units):
-    """The picture, as a matplotlib Figure: a row for each chosen unit, a column for each character."""
-    indices = [str(checkpoint.idx_to_char.index(char)) for char in text]
-    # A control character, which no font has, as it is written in Python
-    labels = [SPACE if char == ' ' else char if char.isprintable() else repr(char)[1:-1] for char in text]
-    labels, font = readable(''.join(labels).replace(SPACE, ' '), labels, indices, 'their indices in the vocabulary are '
-                            'shown')
-    hiddens = hidden_states(checkpoint, text)
-    units = choose_units(hiddens, num_units)
-    fig = Figure(figsize=(max(4, 0.27 * len(text) + 1.5), max(3, 0.16 * len(units) + 0.6)), dpi=120,
-                 layout='constrained')
-    axes = fig.add_subplot()
-    limit = max(1, abs(hiddens[:, units]).max())        # tanh stays within 1, ReLU does not
-    image = axes.imshow(hiddens[:, units].T, cmap='RdBu_r', vmin=-limit, vmax=limit, aspect='auto',
-                        interpolation='nearest')
-    fig.colorbar(image, label='H after the character', ticks=[-1, -0.5, 0, 0.5, 1], pad=0.01, aspect=40)
-    axes.set_xticks(range(len(text)), labels, parse_math=False)
-    for label in axes.get_xticklabels():
-        if label.get_text() != SPACE:
-            label.set_fontproperties(font)
-        label.set_size(13)
-    if labels is indices or max(map(len, labels)) > 2:          # wider than a column
-        axes.tick_params('x', rotation=90, labelsize=9)
-    if labels is indices:
-        axes.set_xlabel('index in the vocabulary')
-    axes.set_yticks(range(len(units)), units, size=7)
-    axes.tick_params(length=0)
-    axes.set_ylabel('hidden unit')
-    return fig
-
-
 # Fonts
 
 def readable(text, labels, instead, what):
@@ -243,7 +142,7 @@ def cure_for(text):
     if len(scripts) > 1:
         return f'take a line or a name in one script, since few fonts have {" and ".join(sorted(scripts))} together'
     package = 'fonts-noto-cjk or fonts-wqy-microhei' if scripts <= {'CJK'} else 'fonts-noto-core'
-    return f'install one (Debian and Ubuntu: apt-get install {package})'
+    return f'install one (Debian and Ubuntu: apt-get install {package}; on Windows, in its settings for fonts)'
 
 
 def find_font(text):

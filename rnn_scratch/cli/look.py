@@ -8,7 +8,7 @@ from .. import _checks
 from ..beyond.corpus import printable
 from ..beyond.settings import whole
 from . import flags
-from .write import beginning, load
+from .write import load
 
 
 def add_trace(commands):
@@ -23,19 +23,12 @@ def add_trace(commands):
 
 def add_plot(commands):
     parser = flags.add_command(
-        commands, plot, 'draw perplexity by epoch or, with --hidden, what the hidden units do',
-        'Draw the perplexity of each epoch of one or more runs or, with --hidden, what the hidden units of a model do '
-        'while it reads a line.')
+        commands, plot, 'draw perplexity by epoch', 'Draw the perplexity of each epoch of one or more runs.')
     parser.add_argument('models', nargs='*', type=Path, metavar='MODEL',
                         help='the .safetensors files (default: those of the newest folder under runs/)')
     parser.add_argument('-o', '--output', type=flags.path, metavar='PICTURE',
-                        help='where it goes; the ending of the name is its kind (default: training.png or hidden.png, '
-                             'with a number if that is taken)')
-    parser.add_argument('--hidden', action='store_true', help='draw the hidden units (of the last of the models)')
-    parser.add_argument('--text', type=flags.song, metavar='LINE', help='with --hidden: the line to read (default: how '
-                        'a song of the model begins: 分开, and the 30 characters that it writes after it)')
-    flags.add(parser, 'units', int, whole(1),
-              help='with --hidden: how many units to show, those that change most (default: 40)')
+                        help='where it goes; the ending of the name is its kind (default: training.png, with a '
+                             'number if that is taken)')
 
 
 def add_show(commands):
@@ -74,18 +67,9 @@ def plot(args):
     from ..beyond import pictures
     from ..beyond.checkpoint import load_checkpoint
     from ..beyond.folders import newest_run
-    for flag, value in [('--text', args.text), ('--units', args.units)]:
-        if value is not None and not args.hidden:
-            raise ValueError(f'{flag} {value} is for the picture of the hidden units: give --hidden, too.')
     paths = args.models or newest_run()
-    if args.hidden:
-        output = args.output or pictures.free_name(Path('hidden.png'))
-        checkpoint = load_checkpoint(paths[-1])
-        text = checkpoint.predict(beginning(checkpoint), pictures.NUM_CHARS) if args.text is None else args.text
-        pictures.plot_hidden_units(checkpoint, output, text, args.units or 40)
-    else:
-        output = args.output or pictures.free_name(Path('training.png'))
-        pictures.plot_training([*zip(flags.names_of(paths), map(load_checkpoint, paths))], output)
+    output = args.output or pictures.free_name(Path('training.png'))
+    pictures.plot_training([*zip(flags.names_of(paths), map(load_checkpoint, paths))], output)
     print(printable(f'picture in {output}'))
 
 
