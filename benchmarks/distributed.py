@@ -21,11 +21,18 @@ import report
 
 PAGE = Path(__file__).resolve().parent.parent / 'docs/distributed.md'
 VOCABULARY, NUM_STEPS = 1027, 35
-TIMES = 2       # the shipped text so many times: an epoch is printed in hundredths of a second
-LENGTH = TIMES * 10000
+LENGTH = 20000
 
 
-def run(hidden, batch_size, workers=None, epochs=12, prefix=()):
+def text_of(vocabulary):
+    """The shipped text twice, for an epoch is printed in hundredths of a second; or each of 20,000 characters once, so
+    that a mini-batch has no character twice, which is the most that can be to send."""
+    if vocabulary == VOCABULARY:
+        return 2 * read_text(shipped_archive()).replace('\n', ' ')[:LENGTH // 2]
+    return ''.join(chr(0x4e00 + number) for number in range(vocabulary))
+
+
+def run(hidden, batch_size, workers=None, epochs=12, prefix=(), vocabulary=VOCABULARY):
     """Seconds a step in the fastest epoch, as the program itself prints them: the machine may have other work, too."""
     command = [*prefix, sys.executable, '-m', 'rnn_scratch', 'train', '--corpus', 'text', '--num-chars', 0, '--hidden',
                hidden, '--batch-size', batch_size, '--sampling', 'random', '--epochs', epochs, '--pred-period', 1,
@@ -33,8 +40,7 @@ def run(hidden, batch_size, workers=None, epochs=12, prefix=()):
     if workers:
         command += ['--workers', workers]
     with tempfile.TemporaryDirectory() as folder:
-        text = read_text(shipped_archive()).replace('\n', ' ')[:LENGTH // TIMES]
-        Path(folder, 'text').write_text(TIMES * text, 'utf-8')
+        Path(folder, 'text').write_text(text_of(vocabulary), 'utf-8')
         done = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, encoding='utf-8',
                               env={**os.environ, 'PYTHONIOENCODING': 'utf-8', 'PYTHONUNBUFFERED': '1'})
     if done.returncode:
@@ -48,19 +54,19 @@ def num_steps(batch_size):
     return (LENGTH - 1) // NUM_STEPS // batch_size
 
 
-def num_bytes(hidden):
+def num_bytes(hidden, vocabulary=VOCABULARY):
     """All gradients, four bytes each."""
-    return 4 * (2 * VOCABULARY * hidden + hidden ** 2 + hidden + VOCABULARY)
+    return 4 * (2 * vocabulary * hidden + hidden ** 2 + hidden + vocabulary)
 
 
-def count_bytes(hidden, workers):
+def count_bytes(hidden, workers, vocabulary=VOCABULARY):
     """The bytes that cross the network in a step: of a run with 3 epochs less those of a run with 1."""
     name = f'rnn{uuid.uuid4().hex[:8]}'
     inside = ['ip', 'netns', 'exec', name]
 
     def counted(epochs):
         before = received()
-        run(hidden, 32, workers, epochs, inside)
+        run(hidden, 32, workers, epochs, inside, vocabulary)
         return received() - before
 
     def received():
@@ -96,11 +102,14 @@ def main(is_quick):
         text += (' That is more than it has: all times are too long, and rough. Measure on a quiet machine before '
                  'you believe them.')
     texts = {'steps': text}
-    counts = [(count, count_bytes(8 if is_quick else 256, count)) for count in ([2] if is_quick else [1, 2, 4])]
-    if counts[0][1]:
-        expected = num_bytes(8 if is_quick else 256)
-        texts['bytes'] = table(['workers', 'counted, MB a step', '2 K B, MB a step'], [
-            [count, f'{found / 1e6:.2f}', f'{2 * count * expected / 1e6:.2f}'] for count, found in counts])
+    hidden, asked = (8, [(2, VOCABULARY)]) if is_quick else (256, [(1, VOCABULARY), (2, VOCABULARY), (4, VOCABULARY),
+                                                                   (2, 20000)])
+    counts = [(*what, count_bytes(hidden, *what)) for what in asked]
+    if counts[0][-1]:
+        head = ['workers', 'vocabulary', 'counted, MB a step', 'all rows of W_xh, 2 K B, MB a step']
+        texts['bytes'] = table(head, [
+            [count, f'{vocabulary:,}', f'{found / 1e6:.2f}', f'{2 * count * num_bytes(hidden, vocabulary) / 1e6:.2f}']
+            for count, vocabulary, found in counts])
     print('\n\n'.join(texts.values()))
     if not is_quick:
         report.fill(PAGE, texts)

@@ -155,3 +155,32 @@ def test_the_profiler_leaves_the_devices_of_the_machine_alone(run, tmp_path):
     after = os.stat(os.devnull)
     assert stat.S_ISCHR(after.st_mode) and (after.st_ino, after.st_rdev) == (before.st_ino, before.st_rdev)
     assert os.listdir(tmp_path) == []
+
+
+def test_the_check_of_a_gpu_runs_here(monkeypatch, capsys):
+    """On two CPUs in place of two GPUs; and an engine that computes something else there is found."""
+    import gpu
+
+    def check():
+        with pytest.raises(SystemExit) as end:
+            gpu.main(is_cpu=True)
+        return end.value.code, capsys.readouterr().out
+
+    code, printed = check()
+    assert code == 0 and printed.count('as on the CPU') == 9 and printed.count(' s an epoch') == 6
+    right = gpu.fused.gradients_of_checked
+
+    def wrong(X, Y, state, params):
+        loss, state, grads = right(X, Y, state, params)
+        return loss, state, [*grads[:4], grads[4] * (1 + 1e-3 * X.context.device_id)]
+
+    monkeypatch.setattr(gpu.fused, 'gradients_of_checked', wrong)
+    code, printed = check()
+    assert code == 1 and 'fused: gradients: DIFFERENT' in printed and 'tutorial: gradients: as on' in printed
+
+
+def test_without_a_gpu_the_check_of_one_says_so(monkeypatch):
+    import gpu
+    monkeypatch.setattr(gpu.mx.context, 'num_gpus', lambda: 0)
+    with pytest.raises(SystemExit, match='MXNet finds no GPU here: run this on a machine that has one'):
+        gpu.main(is_cpu=False)

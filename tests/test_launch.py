@@ -3,20 +3,23 @@
 The oracle is d2lzh's own loop, in one process. The mathematics is in test_parallel.py.
 """
 import contextlib
+import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from rnn_scratch import _roles
-from rnn_scratch.beyond import member
+from rnn_scratch.beyond import launch, member
 from rnn_scratch.beyond.checkpoint import load_checkpoint
 
 import d2lzh
 import numpy as np
 import pytest
-from build_faults import FAULTS, HOST_FAULTS, Trial, is_good, start_by_hand, try_hosts, try_once, two_hosts
+from build_faults import FAULTS, HOST_FAULTS, SMALL, Trial, is_good, start_by_hand, try_hosts, try_once, two_hosts
 from test_parallel import BATCH_SIZE, LENGTH, LR, NUM_HIDDENS, NUM_STEPS, assert_same, train
 
 ADDRESS = {'DMLC_PS_ROOT_URI': '127.0.0.1', 'DMLC_PS_ROOT_PORT': '9091', 'DMLC_NUM_WORKER': '2', 'DMLC_NUM_SERVER': '1'}
@@ -77,6 +80,62 @@ def test_without_workers_nothing_of_it_is_imported(run):
                        'print([name for name in ["parallel", "launch", "member"] '
                        'if f"rnn_scratch.beyond.{name}" in sys.modules])')
     assert result.stdout.endswith('[]\n'), result.stderr
+
+
+@pytest.mark.parametrize('flags, role', [([], None), (['--workers', 2], 'worker')])
+def test_restarts_of_what_was_not_started_here(program, monkeypatch, flags, role):
+    for name, text in {**ADDRESS, 'DMLC_ROLE': role}.items() if role else []:
+        monkeypatch.setenv(name, text)
+    result = program('train', '--restarts', 2, *flags, '--out', 'new')
+    sentence, = result.stderr.splitlines()
+    assert result.returncode == 1 and sentence.startswith('--restarts is for the processes that --workers has started')
+
+
+# Stands in for member.py: worker 1 ends in a way of its own at each start, and all others wait for that.
+STAND_IN = """
+import os, signal, sys, time
+def start(role, number, path, *ends):
+    os.write(0, b'.')
+    if number == '1':
+        with open(path, 'a') as file:
+            file.write('x')
+        how = ends[os.path.getsize(path) - 1]
+        if how.startswith('SIG'):
+            os.kill(os.getpid(), getattr(signal, how))
+        sys.exit(int(how))
+    while not os.path.exists(path + '.done') and os.write(0, b'.'):
+        time.sleep(0.05)
+start(os.environ['DMLC_ROLE'], os.environ.get('RNN_SCRATCH_WORKER'), *sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize('restarts, ends, code, starts', [
+    (0, ['SIGKILL'], 1, 1), (1, ['SIGKILL', 'SIGSEGV'], 1, 2), (3, ['SIGKILL', 'SIGABRT', '1'], 1, 3),
+    (3, ['1'], 1, 1), (3, ['2'], 1, 1)])
+def test_only_what_was_killed_begins_again(tmp_path, monkeypatch, capsys, restarts, ends, code, starts):
+    """So many times; what ended by itself would do so again."""
+    monkeypatch.setattr(launch, 'python', lambda file, *rest: [sys.executable, '-c', STAND_IN, *rest])
+    path = tmp_path / 'starts'
+    assert launch.launch([str(path), *ends], 2, restarts) == code
+    assert path.stat().st_size == starts
+    *again, last, end = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert [re.sub(r'\d{3,}', '…', line) for line in again] == [
+        f'The run goes on with new processes (restarts left: {restarts - number - 1}): worker 1 (process …) was killed '
+        f'by {name}.' for number, name in enumerate(ends[:starts - 1])]
+    assert last.startswith('Worker 1') and end == 'All processes are ended.'
+
+
+def test_a_signal_begins_nothing_again(tmp_path, monkeypatch, capsys):
+    """Neither while all run, nor while they end because one was killed."""
+    monkeypatch.setattr(launch, 'python', lambda file, *rest: [sys.executable, '-c', STAND_IN, *rest])
+    timer = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGTERM])
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    timer.start()
+    try:
+        assert launch.launch([str(tmp_path / 'starts'), *999 * ['SIGKILL']], 2, 999) == 128 + signal.SIGTERM
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err.count('All processes are ended') <= 1
 
 
 @pytest.mark.parametrize('flags, first', [([], ''), (['-I'], None)])
@@ -145,6 +204,61 @@ def test_when_one_dies_all_end(tmp_path, name):
     outcome = try_once(name, tmp_path)
     assert is_good(name, outcome), outcome
     assert outcome.seconds < 10
+
+
+def without_times(text):
+    return re.sub(', time .* sec', '', text)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_started_again_prints_what_it_would_have_printed(tmp_path):
+    """Worker 0 is killed in the middle of the first run; the server stands still; and, before anything of the second
+    run is saved, worker 0 is killed once more. The models are the same, too, to the last bit."""
+    folders = two_folders(tmp_path)
+    arguments = [*SMALL, '--sampling', 'both', '--workers', 2, '--epochs', 9]
+    alone = Trial(folders[0], *arguments)
+    finish(alone)
+    trial = Trial(folders[1], *arguments, '--save-every', 4, '--restarts', 3)
+    try:
+        for number, (after, role, kind) in enumerate([
+                ('epoch 6,', 'worker 0', signal.SIGKILL), ('epoch 7,', 'server', signal.SIGSTOP),
+                ('consecutive(.|\n)*epoch 2,', 'worker 0', signal.SIGKILL)]):
+            trial.until(after)
+            os.kill(trial.processes()[role], kind)
+            trial.until(f'restarts left: {2 - number}')
+        finish(trial)
+    finally:
+        trial.clean_up()
+    said = r'\nThe run goes on with new processes \(restarts left: \d\): (.*)\n'
+    assert re.findall(said, re.sub(r'process \d+', 'process 7', trial.text)) == [
+        'worker 0 (process 7) was killed by SIGKILL.', 'the server has not answered for 5 seconds.',
+        'worker 0 (process 7) was killed by SIGKILL.']
+    assert without_times(re.sub(said, '', trial.text)) == without_times(alone.text)
+    for name in ['random', 'random-best', 'consecutive', 'consecutive-best']:
+        one, other = (load_checkpoint(folder / f'{name}.safetensors') for folder in folders)
+        assert one.perplexities == other.perplexities
+        assert_same([param.asnumpy() for param in one.params], [param.asnumpy() for param in other.params], atol=0)
+
+
+@pytest.mark.slow
+def test_a_resumed_run_that_is_started_again_and_then_fails(tmp_path):
+    """The last start ends as one without restarts: with what is saved, and how to go on."""
+    path = tmp_path / 'random.safetensors'
+    finish(Trial(tmp_path, *SMALL, '--epochs', 3))
+    trial = Trial(tmp_path, '--resume', path, '--epochs', 10 ** 6, '--pred-period', 1, '--pred-len', 2, '--workers', 2,
+                  '--restarts', 1)
+    try:
+        for after, role in [('epoch 6,', 'scheduler'), (r'restarts left: 0(.|\n)*epoch \d+,', 'worker 1')]:
+            trial.until(after)
+            os.kill(trial.processes()[role], signal.SIGKILL)
+        code, left = trial.wait()
+    finally:
+        trial.clean_up()
+    epochs = [int(number) for number in re.findall(r'epoch (\d+),', trial.text)]
+    assert (code, left) == (1, {}) and epochs == list(range(4, 4 + len(epochs)))
+    assert load_checkpoint(path).epoch == epochs[-1]
+    assert re.search(r'\nstopped after .* and saved to .*; to go on:\n.* --workers 2 .* --restarts 1\n', trial.text)
+    assert trial.text.count('stopped') == trial.text.count('All processes are ended.') == 1
 
 
 # Roles from the environment

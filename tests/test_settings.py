@@ -43,6 +43,7 @@ WRONG = [
     (Plan, 'prefix', ['分开', 3], "prefix must be a list of texts, not ['分开', 3]"),
     (Settings, 'theta', float('inf'), 'theta must be above 0 and finite'),
     (Plan, 'save_every', -1, 'save_every must be a whole number, 1 or more'),
+    (Plan, 'restarts', -1, 'restarts must be a whole number, 0 or more'),
 ]
 
 

@@ -9,11 +9,13 @@ rows, so its gradient is the mean of the gradients of equal parts:
 
     L = 1/K Σ_k L_k        ∂L/∂W = 1/K Σ_k ∂L_k/∂W
 
-Each step has one transfer: all gradients of a worker, as one array, go into the store, and their sum comes back. Then
-each worker clips and updates for itself. Those who train together are a team: `Processes`, or a `Thread` for each
+Each step has one transfer: all gradients of a worker, as one array, go into the store, and their sum comes back (of
+W_xh, with the fused engine, only the rows of the mini-batch's characters). Then each worker clips and updates for
+itself. Those who train together are a team: `Processes`, or a `Thread` for each
 device. See docs/distributed.md.
 """
 import atexit
+import collections
 import contextlib
 import hashlib
 import itertools
@@ -29,6 +31,7 @@ from types import SimpleNamespace
 
 import rnn_scratch as d2l
 
+import numpy as np
 from mxnet import kvstore, nd
 
 from .. import _checks
@@ -59,10 +62,18 @@ def data_parallel(engine, team):
             param.grad[:] = gradient
         d2l.grad_clipping(params, theta, ctx)
 
+    wholes = collections.deque()        # mini-batches of the fused engine, of all workers' sequences, before their step
+
     def gradients(X, Y, state, params):         # for the fused engine
-        loss, state, (rows, *others) = fused.gradients_of_checked(X, Y, state, params)
-        whole, *others = average([rows.tostype('default'), *others])
-        return loss, state, [whole.tostype('row_sparse'), *others]
+        loss, state, (own, *others) = fused.gradients_of_checked(X, Y, state, params)
+        # Of W_xh only the rows that any worker has changed. Each knows them, for it knows the whole mini-batch. Zeros
+        # fill them up to one of 16 sizes, since the store keeps an array for each size.
+        names = np.unique(wholes.popleft().asnumpy()).astype('int64')
+        part = -(-X.size * team.count // 16)
+        rows = nd.zeros((min(own.shape[0], -(-len(names) // part) * part), own.shape[1]), own.context)
+        rows[np.searchsorted(names, own.indices.asnumpy())] = own.data
+        rows, *others = average([rows, *others])
+        return loss, state, [nd.sparse.row_sparse_array((rows[:len(names)], names), own.shape, own.context), *others]
 
     def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter,
                     num_steps, lr, clipping_theta, batch_size):
@@ -70,20 +81,19 @@ def data_parallel(engine, team):
         n = batch_size // team.count
         first, last = team.number * n, (team.number + 1) * n        # the rows of this worker
 
+        data_iter = team.data_iter_random if is_random_iter else d2l.data_iter_consecutive
+        wholes.clear()
+
         def rows(*_):
-            for X, Y in team.data_iter_random(corpus_indices, batch_size, num_steps, ctx):
+            for X, Y in data_iter(corpus_indices, batch_size, num_steps, ctx):
+                if engine is fused:
+                    wholes.append(X)
                 yield X[first:last], Y[first:last]                  # (n, T), (n, T)
 
-        if is_random_iter:
-            part, data_iter = corpus_indices, rows
-        else:
-            # Row i of each mini-batch comes from the i-th of batch_size equal parts of the text.
-            length = len(corpus_indices) // batch_size
-            part, data_iter = corpus_indices[first * length:last * length], None
         seam = {'gradients': gradients} if engine is fused else {'grad_clipping': grad_clipping}
         perplexity = engine.train_epoch(
-            rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, part, is_random_iter, num_steps, lr,
-            clipping_theta, n, data_iter=data_iter, **seam)
+            rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
+            lr, clipping_theta, n, data_iter=rows, **seam)
         # The perplexity is the exponential of a mean, and all parts have the same size: of those means take the mean.
         logs = gather(team, math.log(perplexity), ctx)
         agree(team, 'parameters', b''.join(param.asnumpy().tobytes() for param in params), ctx)
@@ -191,8 +201,7 @@ class Processes:
             for run in self.runs:
                 if run.writes and run.last is not run.saved:
                     run.save()
-                    print(f'\nstopped after epoch {run.last.epoch} and saved to {run.path}; to go on:\n'
-                          f'{run.how_to_go_on()}', flush=True)
+                    run.show_how_it_ended()
         except (OSError, ValueError) as error:              # a full disk, or nobody who reads
             print(error, file=sys.stderr, flush=True)
         finally:

@@ -30,7 +30,23 @@ from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .corpus import keep_note, printable
 from .stop import StopSignals
 
+NOTES = 'RNN_SCRATCH_NOTES'     # the variable that tells a worker the number of a file: see `launch`
 SEGMENT, WORK = 128, 6e11       # of a segment: mini-batches at most, and operations, some seconds of work
+
+
+def noted(title):
+    """Whether a text of this title was printed, by this process or by one before it (`train --restarts`)."""
+    file = os.environ.get(NOTES)
+    return file and title in os.pread(int(file), os.fstat(int(file)).st_size, 0).decode().splitlines()
+
+
+def show(title, text='', write=None):
+    """Print a text, not a second time after a restart, and note its title."""
+    if not noted(title):
+        if text:
+            (write or tqdm.write)(text)
+        if NOTES in os.environ:
+            os.write(int(os.environ[NOTES]), f'{title}\n'.encode())
 
 
 def check_run(settings, corpus, plan, workers=None):
@@ -108,7 +124,7 @@ class Run:
         """接着训练一个存档。
 
         The run that a checkpoint, read from `path`, is from; `others` as for `Run`. ValueError: there is nothing to
-        train any more, the corpus is another one, or the best model is not of this run.
+        train any more, if this is no restart, the corpus is another one, or the best model is not of this run.
         """
         if saved.random_state is None:
             raise ValueError(f'{path} does not say where the shuffling of its run stood, so that it cannot go on: it '
@@ -116,7 +132,7 @@ class Run:
         if saved.part and ('train_epoch' in others or others.get('workers')):
             raise ValueError(f'{path} was stopped within an epoch, and several workers go on after a whole one only: '
                              'leave --workers out until the epoch is over.')
-        if saved.epoch >= plan.epochs:
+        if saved.epoch >= plan.epochs and not noted('prepared'):
             raise ValueError(f'{path} is trained for {saved.epoch} epochs: give a larger number to --epochs.')
         corpus.check_same(path, saved)
         best_path, best = best_of(Path(path)), saved if saved.epoch else None
@@ -135,7 +151,7 @@ class Run:
             if not is_of_run or [*map(len, saved.part['state'])] != lengths:
                 raise ValueError(f'{path} says that it stopped within an epoch, and not in one of this run: take an '
                                  'older model.')
-        if run.enough():
+        if run.enough() and not noted('prepared'):
             raise ValueError(f'{path} has reached {run.enough()} already, so there is nothing to train: leave that '
                              'out, or give another number.')
         if best is saved:
@@ -149,11 +165,11 @@ class Run:
     def prepare(self):
         """Find out now, while there is nothing to lose, whether the files can be written. OSError or ValueError: there
         is no room for them; of a new run, a file is in the way; of a resumed one, the file has changed meanwhile."""
-        if self.last is None:
+        if self.last is None and not noted('prepared'):
             for path in self.path, best_of(self.path):
                 if os.path.lexists(path):       # a link that leads nowhere is in the way, too
                     raise ValueError(f'There is a file at {path} already: choose another --out, or --resume it.')
-        else:       # another process may have saved its last epoch between our reading and our lock
+        elif self.last:     # another process may have saved its last epoch between our reading and our lock
             now = load_checkpoint(self.path)
             if (now.perplexities, now.part) != (self.saved.perplexities, self.saved.part):
                 raise ValueError(f'{self.path} was saved by another process in this moment, with {now.epoch} epochs in '
@@ -229,14 +245,19 @@ class Run:
         last = self.checkpoint(params, perplexities, held_out, random.getstate())
         measured = held_out or perplexities
         is_best = not self.best or measured[-1] < min(measured[:-1], default=math.inf)
-        vars(self).update(last=last, best=last if is_best else self.best)       # one step: Ctrl-C may come
+        lines = []
         if self.writes and last.epoch % plan.pred_period == 0:
-            tqdm.write(f'epoch {last.epoch}, perplexity {perplexity:f}, time {seconds:.2f} sec')
+            lines.append(f'epoch {last.epoch}, perplexity {perplexity:f}, time {seconds:.2f} sec')
             for prefix in self.prefixes:        # on one line, as in the chapter, but for line breaks of the text itself
-                tqdm.write(f' - {printable(last.predict(prefix, plan.pred_len))}'.replace('\n', '\n   '))
+                lines.append(f' - {printable(last.predict(prefix, plan.pred_len))}'.replace('\n', '\n   '))
             if corpus.held_out:
-                tqdm.write(f'held out: perplexity {found.perplexity:f} over {found.num_predicted} characters, '
-                           f'{sum(found.unknown.values())} more are not in the vocabulary')
+                lines.append(f'held out: perplexity {found.perplexity:f} over {found.num_predicted} characters, '
+                             f'{sum(found.unknown.values())} more are not in the vocabulary')
+        # An epoch that could be saved is printed, too, or a restart would leave it out.
+        with self.stop.wait() if self.workers else contextlib.nullcontext():
+            vars(self).update(last=last, best=last if is_best else self.best)       # one step: Ctrl-C may come
+            if lines:
+                show(f'{self.path.stem} {last.epoch}', '\n'.join(lines))
 
     def checkpoint(self, params, perplexities, held_out, random_state, part=None):
         return Checkpoint([param.copy() for param in params], perplexities, self.corpus.idx_to_char,
@@ -324,6 +345,20 @@ class Run:
             lines += (f'\nThat is no better than {unigram:f}, which the frequencies of the characters alone give. '
                       f'{step}, and 100 · 0.01 = 1 in the chapter: try {cure}.')
         return lines
+
+    def show_how_it_ended(self, later=(), can_go_on=True, write=print):
+        """Of a run that did not reach its end: what is saved, and how to go on; `later` are the runs after it."""
+        if self.last is None:
+            text = '\nstopped before the end of the first epoch: there is nothing to save'
+        elif self.saved is not self.last:
+            text = f'\nstopped after {self.place(self.last)}, which could not be saved; ' + (
+                f'{self.place(self.saved)} is in {self.path}' if self.saved else 'nothing before it was saved')
+        else:
+            text = f'\nstopped after {self.place(self.last)} and saved to {self.path}'
+        if self.saved and can_go_on:
+            text += f'; to go on:\n{self.how_to_go_on()}'
+        text += ''.join(f'\n({run.settings.sampling} sampling has not begun)' for run in later)
+        show(f'stopped {os.getpid()}', text, write)     # where a restart follows, that is noted already
 
     def how_to_go_on(self):
         """The command that resumes: the settings are in the checkpoint, the plan is not."""

@@ -113,7 +113,7 @@ class Settings(Checked):
 
 @dataclass(frozen=True)
 class Plan(Checked):
-    """How long to train, what is shown, and how often it is saved."""
+    """How long to train, what is shown, how often it is saved, and how often a lost process is made good."""
     epochs: int = setting(250, whole(1), 'how often to read the whole text')
     stop_at: float = setting(None, at_least_1, 'stop when an epoch reaches it; no perplexity is below 1')
     patience: int = setting(None, whole(1), 'stop when the held-out perplexity has not fallen for so many '
@@ -123,3 +123,5 @@ class Plan(Checked):
     prefix: tuple = setting((), texts, 'how a song begins; may be given several times (default: 分开 and 不分开, or '
                             'how the text begins where it does not have these)')
     save_every: int = setting(50, whole(1), 'save after every so many epochs, besides at the end')
+    restarts: int = setting(None, whole(0), 'with --workers: when a process is killed or stands still, go on from the '
+                            'last checkpoint with new processes, at most so many times (default: 0)')

@@ -35,6 +35,7 @@ def add_train(commands):
               help='so many processes train together, each with its part of the n sequences of a mini-batch, '
                    'which K must divide; leave --lr and --theta as they are, because a step is the same as '
                    'with one process (docs/distributed.md tells more, and how to use several machines)')
+    flags.add_setting(what, Plan, 'restarts', metavar='R')
     what.add_argument('--from', type=Path, metavar='MODEL', dest='begin', help='begin with what this model has learnt, '
                       'also with another text or other settings; characters that are new to it come after its own')
     length = parser.add_argument_group('how long')
@@ -64,10 +65,15 @@ def corpus_path(text):
 def train(args):
     """One run for each sampling, or the one that is resumed, in a folder that no other process trains in."""
     from ..beyond.folders import locked
+    from ..beyond.run import NOTES
     role, team = os.environ.get('DMLC_ROLE'), None      # is this process one of a team of workers?
     if os.name == 'nt' and (args.workers or role):
         raise ValueError('--workers and DMLC_ROLE need Linux, since MXNet for Windows has no parameter server: leave '
                          'them out.')
+    restarts = vars(args).get('restarts', 0)
+    if restarts and (not args.workers or role and NOTES not in os.environ):
+        raise ValueError('--restarts is for the processes that --workers has started on this machine: give --workers, '
+                         'too. Those that you start with DMLC_ROLE start again yourself, with --resume.')
     if role is not None:
         from ..beyond.parallel import Processes, agree
         if args.workers not in (None, int(os.environ['DMLC_NUM_WORKER'])):
@@ -79,7 +85,7 @@ def train(args):
     if args.workers and not team:
         from ..beyond.launch import launch
         del runs        # from here on this process only watches
-        sys.exit(launch([*args.argv, *([] if args.resume else ['--out', str(folder)])], args.workers))
+        sys.exit(launch([*args.argv, *([] if args.resume else ['--out', str(folder)])], args.workers, restarts))
     if team:
         agree(team, 'settings', b''.join(map(what_decides, runs)), runs[0].ctx)
     with locked(folder) if writes else nullcontext(), team.training(runs) if team else nullcontext():
@@ -93,9 +99,10 @@ def train(args):
 def make_runs(args, team):
     """The flags become settings, a text, a plan and runs, which are checked before anything is made or trained."""
     from ..beyond import fused
+    from ..beyond.checkpoint import load_checkpoint
     from ..beyond.corpus import Corpus
     from ..beyond.folders import new_folder
-    from ..beyond.run import Run, check_run
+    from ..beyond.run import Run, check_run, noted
     plan = Plan(**flags.given(args, Plan))
     begin = model_to_begin_with(args) if args.begin else None
     saved, all_settings = resumed(args) if args.resume else (None, new_settings(args))
@@ -110,11 +117,15 @@ def make_runs(args, team):
     others = {'writes': writes, 'workers': args.workers, 'begin': begin}
     if team:
         others['train_epoch'] = data_parallel(fused if first.engine == 'fused' else d2l, team)
-    if args.resume:
-        return [Run.resume(args.resume, saved, first, corpus, plan, **others)]
-    folder = args.out or (new_folder() if writes else Path('runs'))
-    return [Run(settings, corpus, plan, folder / f'{settings.sampling}.safetensors', **others)
-            for settings in all_settings]
+    folder = args.out or (new_folder() if writes and not args.resume else Path('runs'))
+    runs = []
+    for settings in all_settings:
+        path = args.resume or folder / f'{settings.sampling}.safetensors'
+        is_restart = not saved and noted('prepared') and path.exists()
+        last = load_checkpoint(path, d2l.try_gpu()) if is_restart else saved
+        runs.append(Run.resume(path, last, settings, corpus, plan, **others) if last else
+                    Run(settings, corpus, plan, path, **others))
+    return runs
 
 
 def model_to_begin_with(args):
@@ -178,43 +189,32 @@ def what_decides(run):
 def train_all(runs):
     """Train them, one after the other, and draw the picture."""
     from ..beyond.corpus import PREFIXES
+    from ..beyond.run import show
     for run in runs:
         run.prepare()
-    for line in runs[0].corpus.how_read():
-        print(f'({line})')
+    show('prepared')
+    lines = [f'({line})' for line in runs[0].corpus.how_read()]
     if not runs[0].plan.prefix and runs[0].prefixes != PREFIXES:
-        print(f'(the text does not have the characters of {" and ".join(PREFIXES)}: songs begin as it does, with '
-              f'{runs[0].prefixes[0]!r}; --prefix takes another beginning)')
+        lines.append(f'(the text does not have the characters of {" and ".join(PREFIXES)}: songs begin as it does, '
+                     f'with {runs[0].prefixes[0]!r}; --prefix takes another beginning)')
     for number, run in enumerate(runs):
         sampling, cell = run.settings.sampling, run.settings.cell
-        print(f'{sampling} sampling ({SAMPLINGS[sampling]}), {run.settings.engine} engine'
-              + (f', {cell} cell' if cell != 'rnn' else ''))
+        lines.append(f'{sampling} sampling ({SAMPLINGS[sampling]}), {run.settings.engine} engine'
+                     + (f', {cell} cell' if cell != 'rnn' else ''))
+        show(f'{sampling} begins', '\n'.join(lines))
+        lines = []
         with stop_signals(run.stop):
             try:
                 run.train()
             except BaseException as error:
-                say(how_it_ended(run, runs[number + 1:], can_go_on=not isinstance(error, FloatingPointError)))
+                run.show_how_it_ended(runs[number + 1:], not isinstance(error, FloatingPointError), say)
                 # MXNet turns an exception inside `nd.array` into a TypeError, KeyboardInterrupt as well.
                 if not run.stop.number:
                     raise
             if run.stop.number:
                 sys.exit(128 + run.stop.number)
-        say(run.outcome())
+        show(f'{sampling} ends', run.outcome(), say)
     from ..beyond.pictures import free_name, plot_training
     picture = free_name(runs[0].path.with_name('training.png'))
     plot_training([(run.path.stem, run.last) for run in runs], picture)
-    say(f'picture in {picture}')
-
-
-def how_it_ended(run, later, can_go_on):
-    """After a run that did not reach its end: what is saved, and how to go on; `later` are the runs after it."""
-    if run.last is None:
-        text = '\nstopped before the end of the first epoch: there is nothing to save'
-    elif run.saved is not run.last:
-        text = f'\nstopped after {run.place(run.last)}, which could not be saved; ' + (
-            f'{run.place(run.saved)} is in {run.path}' if run.saved else 'nothing before it was saved')
-    else:
-        text = f'\nstopped after {run.place(run.last)} and saved to {run.path}'
-    if run.saved and can_go_on:
-        text += f'; to go on:\n{run.how_to_go_on()}'
-    return text + ''.join(f'\n({run.settings.sampling} sampling has not begun)' for run in later)
+    show('picture', f'picture in {picture}', say)
