@@ -2,9 +2,7 @@
 
 Each peer is a process of its own, as in `run.py`. First it is checked: as good as greedy, all must write the same.
 """
-import os
 import tempfile
-import time
 
 import rnn_scratch as d2l
 
@@ -32,7 +30,7 @@ def songs_table(seconds):
 
 
 def main():
-    begun, busy = time.time(), report.busy_seconds()
+    begun = report.Begun()
     with tempfile.TemporaryDirectory() as folder:
         corpus, _, idx_to_char, _ = d2l.load_data_jay_lyrics()
         task.save(folder, corpus, idx_to_char, CHAPTER['steps'], CHAPTER['hidden'])
@@ -41,14 +39,13 @@ def main():
         def turn(worker, n):
             def seconds():
                 worker.ask('write', 20, n, 0.8)         # threads wake up
-                return worker.ask('write', LENGTH, n, 0.8) / (LENGTH * n)
+                return worker.ask('write', LENGTH, n, 0.8)['seconds'] / (LENGTH * n)
             return seconds
 
         found = measure({(worker.peer.name, n): turn(worker, n) for worker in workers for n in [SONGS, 1]}, ROUNDS)
         for worker in workers:
             worker.close()
-    others = max(0, report.busy_seconds() - busy - sum(os.times()[:4])) / (time.time() - begun)
-    about = report.about({worker.versions for worker in workers}, CORES, ROUNDS, others, time.time() - begun)
+    about = report.about({worker.versions for worker in workers}, CORES, ROUNDS, *begun.until_now())
     block = f'{songs_table(found)}\n\n{about}'
     print(f'\n{block}')
     report.fill(DOCS / 'speed.md', {'songs': block})

@@ -87,9 +87,8 @@ def test_the_tables_have_the_ratios_of_the_rounds():
     cells = [[cell.strip() for cell in row.split('|')[1:-1]] for row in tables['training'].splitlines()]
     assert cells[2] == [report.D2LZH, '2.000', '2.000 – 9.000', '1.00', '2.00']
     assert tables['floor'].endswith('2.0 GFLOP an epoch, 1 GFLOP/s.')
-<<<<<<< HEAD
     assert sorted(marks((ROOT / 'docs/speed.md').read_text('utf-8'))) == sorted(
-        ['run', 'settings', 'sizes', 'sizes-run', *tables])
+        ['run', 'settings', 'sizes', 'sizes-run', 'songs', *tables])
 
 
 def test_the_table_of_sizes_compares_with_the_best_of_pytorch():
@@ -116,8 +115,6 @@ def test_sizes_are_measured(monkeypatch, tmp_path):
     assert [len(found) for found in answers.values()] == [2, 2]
     assert all(answer['seconds'] > 0 and answer['busy'] > 0 and 50 < answer['megabytes'] < 2000
                for found in answers.values() for answer in found)
-=======
-    assert sorted(marks((ROOT / 'docs/speed.md').read_text('utf-8'))) == sorted(['run', 'settings', 'songs', *tables])
 
 
 def test_the_table_of_songs_has_characters_a_second():
@@ -126,7 +123,6 @@ def test_the_table_of_songs_has_characters_a_second():
     table = songs.songs_table({('peer', 200): [0.0002, 0.0004, 0.0001], ('peer', 1): [0.0008, 0.0008, 0.001]})
     cells = [[cell.strip() for cell in row.split('|')[1:-1]] for row in table.splitlines()]
     assert cells[2] == ['peer', '5,000', '2,500 – 10,000', '1,250', '4.00']
->>>>>>> songs
 
 
 def test_a_page_says_that_its_figures_are_spoilt():
