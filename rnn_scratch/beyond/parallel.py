@@ -11,8 +11,7 @@ rows, so its gradient is the mean of the gradients of equal parts:
 
 Each step has one transfer: all gradients of a worker, as one array, go into the store, and their sum comes back (of
 W_xh, with the fused engine, only the rows of the mini-batch's characters). Then each worker clips and updates for
-itself. Those who train together are a team: `Processes`, or a `Thread` for each
-device. See docs/distributed.md.
+itself. Those who train together are a team: `Processes`, or a `Thread` for each device. See docs/distributed.md.
 """
 import atexit
 import collections
