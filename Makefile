@@ -24,8 +24,8 @@ VENV := .venv-$(VERSION)
 PEERS := .venv-peers-$(VERSION)
 ELSEWHERE := .venv-elsewhere-$(VERSION)
 BROWSER := .venv-browser
-# As many tests at a time as there are cores, four at most: each takes up to half a gigabyte.
-PYTEST = $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+# As many tests at a time as there are cores, four at most: each takes up to half a gigabyte, and has a core to itself.
+PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 ARGS =
 EXERCISE = $(wildcard examples/exercises/exercise_$(N)_*.py)
 

@@ -48,7 +48,7 @@ def main(arguments):
     with tempfile.TemporaryDirectory(prefix='from Linux ') as folder:
         for engine in ['fused', 'tutorial']:
             train_here(Path(folder), engine)
-        status = python('-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-m', 'not slow', *TESTS,
+        status = python('-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-n', '2', '-m', 'not slow', *TESTS,
                         RNN_SCRATCH_FROM_LINUX=windows_path(folder))
     print(f'The tests took {time.time() - started:.0f} seconds.')
     return status
