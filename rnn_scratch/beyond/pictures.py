@@ -46,9 +46,7 @@ def plot_training(checkpoints, path):
 
 def training_figure(checkpoints):
     """The picture of a list of (name, Checkpoint), as a matplotlib Figure."""
-    names = name_runs(checkpoints)
-    names, font = readable(', '.join(names), names, [f'run {i + 1}' for i in range(len(names))],
-                           'the runs are numbered')
+    names, font = readable(name_runs(checkpoints))
     curves = []     # label, perplexities, style
     for i, (label, (_, checkpoint)) in enumerate(zip(names, checkpoints)):
         curves.append((label, checkpoint.perplexities, {'color': f'C{i}', 'linestyle': '-'}))
@@ -122,25 +120,26 @@ def label_ends(axes, ends, font):
 
 # Fonts
 
-def readable(text, labels, instead, what):
-    """The labels, with a font that has all characters of `text`; or those of `instead`, and a warning."""
+def readable(names):
+    """The names of runs, with a font that has all their characters; where there is none, numbers, and a warning."""
+    text = ', '.join(names)
     font = find_font(text)
     if font is None:
-        warnings.warn(f'No font on this machine has all the characters of {text!r}, so {what} in the picture: '
-                      f'{cure_for(text)}.', stacklevel=4)
-        return instead, FontProperties(fname=OWN_FONT)
-    return labels, FontProperties(fname=font)
+        warnings.warn(f'No font on this machine has all the characters of {text!r}, so the runs are numbered in the '
+                      f'picture: {cure_for(text)}.', stacklevel=4)
+        return [f'run {i + 1}' for i in range(len(names))], FontProperties(fname=OWN_FONT)
+    return names, FontProperties(fname=font)
 
 
 def cure_for(text):
     """What may bring a font for the scripts of a text; the first word of a character's name is its script."""
     if any(unicodedata.category(char) == 'So' and char > '\U00010000' for char in text):
-        return 'no font that matplotlib can draw has emoji, so take a line or a name without them'
+        return 'no font that matplotlib can draw has emoji, so take a name without them'
     # Chinese, Japanese and Korean characters are wide, and one font has them all.
     scripts = {'CJK' if unicodedata.east_asian_width(char) in 'WFH' else unicodedata.name(char, 'CJK').split()[0]
                for char in text if char.isalpha()} - {'LATIN', 'GREEK', 'CYRILLIC'}
     if len(scripts) > 1:
-        return f'take a line or a name in one script, since few fonts have {" and ".join(sorted(scripts))} together'
+        return f'take a name in one script, since few fonts have {" and ".join(sorted(scripts))} together'
     package = 'fonts-noto-cjk or fonts-wqy-microhei' if scripts <= {'CJK'} else 'fonts-noto-core'
     return f'install one (Debian and Ubuntu: apt-get install {package}; on Windows, in its settings for fonts)'
 

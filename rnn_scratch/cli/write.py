@@ -101,7 +101,8 @@ def write_song(checkpoint, prefix, args, corpus):
         songs = checkpoint.predict_many(prefix, args.num_chars, seeds=seeds, temperature=temperatures[0], **sampling)
     else:
         picks = [greedy if t == 0 else sampler(t, seed=args.seed, **sampling) for t in temperatures]
-        if len(picks) == 1 and not args.copied:
+        is_quick = picks == [greedy] and checkpoint.engine == 'fused'       # and in 32 bits, as training prints it
+        if len(picks) == 1 and not (args.copied or is_quick):
             print_while_writing(checkpoint, prefix, args.num_chars, picks[0])
             return
         names = [f'temperature {t:g}' for t in temperatures]
