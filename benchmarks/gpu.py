@@ -1,6 +1,6 @@
 """Whether both engines compute on a GPU what they compute on the CPU, and how fast.
 
-    python benchmarks/gpu.py            on a machine with a GPU and a CUDA build of MXNet; some five minutes
+    python benchmarks/gpu.py            on a machine with a GPU and a CUDA build of MXNet
     python benchmarks/gpu.py --cpu      small, with two CPUs in place of two GPUs, to see that it runs
 
 The gradients of one mini-batch, the perplexities of a few epochs, and a song are compared; then seconds an epoch are

@@ -24,8 +24,9 @@ def slashes(printed):
 
 
 def pytest_collection_modifyitems(items):
-    """The fast tests first."""
-    items.sort(key=lambda item: item.get_closest_marker('slow') is not None)
+    """The fast tests first; of the slow ones the longest, or one process would be left alone with them at the end."""
+    longest = ('test_training', 'test_walkthrough')
+    items.sort(key=lambda item: (item.get_closest_marker('slow') is not None, item.path.stem not in longest))
 
 
 @pytest.fixture(scope='session')

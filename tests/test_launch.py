@@ -82,13 +82,15 @@ def test_without_workers_nothing_of_it_is_imported(run):
     assert result.stdout.endswith('[]\n'), result.stderr
 
 
-@pytest.mark.parametrize('flags, role', [([], None), (['--workers', 2], 'worker')])
-def test_restarts_of_what_was_not_started_here(program, monkeypatch, flags, role):
+@pytest.mark.parametrize('flags, role, said', [
+    ([], None, '--restarts is for the processes that --workers starts on this machine'),
+    (['--workers', 2], 'worker', 'DMLC_ROLE is set, so nobody here can start this process again')])
+def test_restarts_of_what_was_not_started_here(program, monkeypatch, flags, role, said):
     for name, text in {**ADDRESS, 'DMLC_ROLE': role}.items() if role else []:
         monkeypatch.setenv(name, text)
     result = program('train', '--restarts', 2, *flags, '--out', 'new')
     sentence, = result.stderr.splitlines()
-    assert result.returncode == 1 and sentence.startswith('--restarts is for the processes that --workers has started')
+    assert result.returncode == 1 and sentence.startswith(said)
 
 
 # Stands in for member.py: worker 1 ends in a way of its own at each start, and all others wait for that.

@@ -429,7 +429,8 @@ def test_songs_by_the_hundred(program, tmp_path, flags):
     for wrong in [['--interactive'], ['--temperature', 0.5, 1], ['--temperature', 0]]:
         refused = program(*write, '--songs', 4, *wrong)
         assert (refused.returncode, refused.stdout) == (1, '')
-        assert refused.stderr == '--songs 4 is for one --temperature above 0, without --interactive: take one out.\n'
+        assert refused.stderr == ('--songs 4 draws at random: give one --temperature above 0, and leave --interactive '
+                                  'out.\n')
 
 
 def test_a_character_is_shown_as_soon_as_it_is_found(trained):

@@ -294,11 +294,15 @@ def test_as_a_program(corpus, run, program, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize('is_random_iter, low, high', [(True, 65, 73), (False, 56, 64)])
 def test_the_books_perplexity_after_50_epochs(book_archive, is_random_iter, low, high):
-    """The range of the runs of the chapter that were found published."""
+    """The range of the runs of the chapter that were found published. A single run is moved by its seed and by rounding
+    (with one thread or two, 59 to 66), so it is the middle of three that has to be there."""
     corpus_indices, char_to_idx, idx_to_char, V = rnn_numpy.load_data_jay_lyrics(str(book_archive))
-    random.seed(0)
-    np.random.seed(0)
-    _, perplexities = rnn_numpy.train_and_predict_rnn(
-        rnn_numpy.rnn, lambda: rnn_numpy.get_params(V, 256, V, None), rnn_numpy.init_rnn_state, 256, V, None,
-        corpus_indices, idx_to_char, char_to_idx, is_random_iter, 50, 35, 1e2, 1e-2, 32, 50, 50, ['分开'])
-    assert low - 1 < perplexities[-1] < high + 1
+    last = []
+    for seed in range(3):
+        random.seed(seed)
+        np.random.seed(seed)
+        _, perplexities = rnn_numpy.train_and_predict_rnn(
+            rnn_numpy.rnn, lambda: rnn_numpy.get_params(V, 256, V, None), rnn_numpy.init_rnn_state, 256, V, None,
+            corpus_indices, idx_to_char, char_to_idx, is_random_iter, 50, 35, 1e2, 1e-2, 32, 50, 50, ['分开'])
+        last.append(perplexities[-1])
+    assert low <= np.median(last) <= high, last

@@ -54,7 +54,7 @@ def effective_lr(lr, clipping_theta, norm):
     raise NotImplementedError('effective_lr: 由 lr, θ 和 ‖g‖ from lr, θ and ‖g‖')
 
 
-@functools.lru_cache(maxsize=None)
+@functools.lru_cache(maxsize=None)      # 只算一次 computed once
 def of_the_chapter(is_random_iter, lr, clipping_theta):
     """The perplexities of two epochs, by the chapter's own engine."""
     params = new_params()

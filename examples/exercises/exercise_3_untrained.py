@@ -59,9 +59,9 @@ def cycle(song):
     raise NotImplementedError('cycle: 从 p = 1 开始试 try p = 1 first')
 
 
-@functools.lru_cache(maxsize=None)
+@functools.lru_cache(maxsize=None)      # 只算一次 computed once
 def of_the_chapter():
-    """The songs of two epochs, by the chapter's own engine."""
+    """Songs 0, 1 and 2, by the chapter's own engine."""
     params = new_params(1)
     found = []
     for _ in range(3):

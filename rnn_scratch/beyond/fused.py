@@ -11,7 +11,7 @@ the other, in `there_and_back`; only that of the look-up is MXNet's. They need f
 
 | the chapter | here | why it is faster |
 | --- | --- | --- |
-| `nd.dot(X, W_xh)`, X one-hot | `nd.take(W_xh, X)`, X indices | one-hot vectors times a matrix are rows of the matrix |
+| `nd.dot(X, W_xh)`, X one-hot | `nd.Embedding(X, W_xh)`, X indices | one-hot vectors times a matrix are its rows |
 | `nd.dot(H, W_hq) + b_q`, T times | once, for all T steps | one large product instead of T small ones |
 | T gradients of W_hh, added up | one product | two tall matrices multiplied are that sum |
 | a call from Python for each operator | a call for a whole graph | MXNet does not come back to Python in between |
@@ -204,7 +204,7 @@ def gradients(X, Y, state, params):
 
 
 def gradients_of_checked(X, Y, state, params):
-    """`gradients`, where an epoch has checked its arguments once for all mini-batches."""
+    """`gradients` of checked arguments. That of W_xh is row-sparse: it has only the rows of the characters in X."""
     W_xh, W_hh, b_h, W_hq, b_q = params
     H_0, = state
     (n, T), (h, q) = X.shape, W_hq.shape
@@ -255,9 +255,10 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
                 # With g the gradient of the mean:  g ← min(θ / ‖g‖, 1) · g.  NumPy adds in pairs: a product of g with
                 # itself, added in 32 bits, is wrong by 1e-5 (on Windows 1e-4); nd.square takes fifteen times as long.
                 with np.errstate(over='ignore'):
-                    rows, *others = grads                               # all other rows of W_xh's gradient are 0
+                    rows, *others = grads
+                    rows = rows.data if rows.stype == 'row_sparse' else rows        # all other rows are 0
                     norm = math.sqrt(sum(float(np.square(grad.asnumpy()).sum())
-                                         for grad in [rows.data, *others])) / size
+                                         for grad in [rows, *others])) / size
                 _checks.finite('The norm of the gradient', norm)
                 if norm > clipping_theta:
                     step *= clipping_theta / norm
@@ -302,9 +303,10 @@ def predict_rnn(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, voc
                 *, pick=greedy):
     """用这个引擎接着前缀往下写，参数和 `predict.predict_rnn` 一样。
 
-    `predict.predict_rnn` on this engine: the same arguments, text and errors, and ValueError for another cell than
-    `d2l.rnn`. A greedy index goes into the next step as the array that it is, so hundreds of steps are asked for before
-    one is awaited; the chapter waits for each.
+    `predict.predict_rnn` on this engine: the same arguments, greedy text and errors, and ValueError for another cell
+    than `d2l.rnn`. A `pick` of your own is given scores in 64 bits, and returns an NDArray (1,). A greedy index goes
+    into the next step as the array that it is, so hundreds of steps are asked for before one is awaited; the chapter
+    waits for each.
     """
     return predict_many(prefix, num_chars, rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, idx_to_char,
                         char_to_idx, n=1, pick=pick)[0]

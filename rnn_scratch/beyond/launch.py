@@ -61,6 +61,9 @@ def launch(arguments, count, restarts=0):
                     lost = error.args
                 finally:
                     code, again = end(members, lost, restarts, notes)
+    if again:       # and a signal to stop, after the last words of worker 0 were held back
+        print(f'Stopped by {signal.Signals(signals[0]).name}: nothing begins again. To go on: --resume.',
+              file=sys.stderr)
     return 128 + signals[0] if signals else code
 
 
@@ -140,7 +143,7 @@ def watch(members, signals):
                     member.seen = now
                 if now - member.seen > SILENCE:     # all are done within moments of each other, or none is
                     raise Lost(member.why() if member.is_done else
-                               f'{member.name} has not answered for {SILENCE} seconds.', True)
+                               f'{member.name} has not answered for {SILENCE} seconds.', not member.is_done)
 
 
 def end(members, lost, restarts, notes):
@@ -154,7 +157,8 @@ def end(members, lost, restarts, notes):
     text, may_go_on = lost or ('', False)
     again = may_go_on and restarts >= 0 and not own
     if again:                       # as if worker 0 had said so: its last words are not for the user
-        os.write(notes.fileno(), f'stopped {speaker.process.pid}\n'.encode())
+        with contextlib.suppress(OSError):          # no room
+            os.write(notes.fileno(), f'stopped {speaker.process.pid}\n'.encode())
     if lost and not own:
         with contextlib.suppress(OSError):          # the terminal may be gone
             print(f'\nThe run goes on with new processes (restarts left: {restarts}): {text}' if again else

@@ -34,10 +34,16 @@ NOTES = 'RNN_SCRATCH_NOTES'     # the variable that tells a worker the number of
 SEGMENT, WORK = 128, 6e11       # of a segment: mini-batches at most, and operations, some seconds of work
 
 
+def notes():
+    """The number of that file in a worker that `launch` has started, else None."""
+    number = os.environ.get(NOTES, '')
+    return int(number) if number.isdigit() and os.environ.get('DMLC_ROLE') == 'worker' else None
+
+
 def noted(title):
     """Whether a text of this title was printed, by this process or by one before it (`train --restarts`)."""
-    file = os.environ.get(NOTES)
-    return file and title in os.pread(int(file), os.fstat(int(file)).st_size, 0).decode().splitlines()
+    file = notes()
+    return file is not None and title in os.fsdecode(os.pread(file, os.fstat(file).st_size, 0)).split('\n')
 
 
 def show(title, text='', write=None):
@@ -45,8 +51,9 @@ def show(title, text='', write=None):
     if not noted(title):
         if text:
             (write or tqdm.write)(text)
-        if NOTES in os.environ:
-            os.write(int(os.environ[NOTES]), f'{title}\n'.encode())
+        if notes() is not None:
+            with contextlib.suppress(OSError):      # no room: after a restart it is printed twice
+                os.write(notes(), os.fsencode(f'{title}\n'))
 
 
 def check_run(settings, corpus, plan, workers=None):

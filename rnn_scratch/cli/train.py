@@ -65,15 +65,17 @@ def corpus_path(text):
 def train(args):
     """One run for each sampling, or the one that is resumed, in a folder that no other process trains in."""
     from ..beyond.folders import locked
-    from ..beyond.run import NOTES
+    from ..beyond.run import notes
     role, team = os.environ.get('DMLC_ROLE'), None      # is this process one of a team of workers?
     if os.name == 'nt' and (args.workers or role):
         raise ValueError('--workers and DMLC_ROLE need Linux, since MXNet for Windows has no parameter server: leave '
                          'them out.')
     restarts = vars(args).get('restarts', 0)
-    if restarts and (not args.workers or role and NOTES not in os.environ):
-        raise ValueError('--restarts is for the processes that --workers has started on this machine: give --workers, '
-                         'too. Those that you start with DMLC_ROLE start again yourself, with --resume.')
+    if restarts and not args.workers:
+        raise ValueError('--restarts is for the processes that --workers starts on this machine: give --workers, too.')
+    if restarts and role and notes() is None:
+        raise ValueError('DMLC_ROLE is set, so nobody here can start this process again: leave --restarts out, and '
+                         'after a fault start all of them with --resume.')
     if role is not None:
         from ..beyond.parallel import Processes, agree
         if args.workers not in (None, int(os.environ['DMLC_NUM_WORKER'])):
@@ -189,7 +191,7 @@ def what_decides(run):
 def train_all(runs):
     """Train them, one after the other, and draw the picture."""
     from ..beyond.corpus import PREFIXES
-    from ..beyond.run import show
+    from ..beyond.run import noted, show
     for run in runs:
         run.prepare()
     show('prepared')
@@ -215,6 +217,8 @@ def train_all(runs):
                 sys.exit(128 + run.stop.number)
         show(f'{sampling} ends', run.outcome(), say)
     from ..beyond.pictures import free_name, plot_training
+    if noted('picture'):
+        return
     picture = free_name(runs[0].path.with_name('training.png'))
     plot_training([(run.path.stem, run.last) for run in runs], picture)
     show('picture', f'picture in {picture}', say)

@@ -36,7 +36,8 @@ def add_write(commands):
               help='pick among the most probable characters that reach this probability together')
     flags.add(parser, 'seed', int, sampler, help='the same seed gives the same song')
     flags.add(parser, 'songs', int, whole(1, 1000), default=1,
-              help='how many to write: the first has the --seed, the second the number after it, … (default: 1)')
+              help='how many to write: the first has the --seed (or one that is drawn and printed), the second '
+                   'the number after it (default: 1)')
     parser.add_argument('--copied', action='store_true',
                         help='say how much of the song stands word for word in the text that the model was trained on, '
                              'and show it in colour on a terminal')
@@ -51,7 +52,8 @@ def write(args):
     if args.corpus and not args.copied:
         raise ValueError(f'--corpus {args.corpus} is for the comparison with the text: give --copied, too.')
     if args.songs > 1 and (args.interactive or len(args.temperature) > 1 or 0 in args.temperature):
-        raise ValueError(f'--songs {args.songs} is for one --temperature above 0, without --interactive: take one out.')
+        raise ValueError(f'--songs {args.songs} draws at random: give one --temperature above 0, and leave '
+                         '--interactive out.')
     args.model = args.model or newest_run()[-1]
     checkpoint = load(args.model)
     corpus = trained_text(args.model, checkpoint, args.corpus) if args.copied else None
@@ -92,7 +94,7 @@ def load(path):
 
 
 def write_song(checkpoint, prefix, args, corpus):
-    """Print a song as it is written; several songs, or with --copied, when they are whole."""
+    """Print a song as it is written; several, --copied, or a greedy one of the fused engine, when they are whole."""
     temperatures, sampling = args.temperature, {'top_k': args.top_k, 'top_p': args.top_p}
     if args.songs > 1:
         first = random.randrange(10 ** 6) if args.seed is None else args.seed
@@ -101,7 +103,8 @@ def write_song(checkpoint, prefix, args, corpus):
         songs = checkpoint.predict_many(prefix, args.num_chars, seeds=seeds, temperature=temperatures[0], **sampling)
     else:
         picks = [greedy if t == 0 else sampler(t, seed=args.seed, **sampling) for t in temperatures]
-        is_quick = picks == [greedy] and checkpoint.engine == 'fused'       # and in 32 bits, as training prints it
+        # Given `greedy` itself, and no function around it, that engine computes in 32 bits, as training does.
+        is_quick = picks == [greedy] and checkpoint.engine == 'fused'
         if len(picks) == 1 and not (args.copied or is_quick):
             print_while_writing(checkpoint, prefix, args.num_chars, picks[0])
             return
