@@ -147,8 +147,7 @@ def watch(members, signals):
 
 
 def end(members, lost, restarts, notes):
-    """End all that is left, say who was lost; returns the exit status, worker 0's own where it has one, and whether all
-    are to begin again."""
+    """End all that is left, say who was lost. Returns the exit status, worker 0's own if it has one; and: again?"""
     speaker = next((member for member in members if member.name == 'worker 0'), None)
     if lost and speaker:            # it may be about to end for the same reason, and has its own words for it
         with contextlib.suppress(subprocess.TimeoutExpired):
