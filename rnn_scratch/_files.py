@@ -6,6 +6,7 @@ import os
 import re
 import reprlib
 import stat
+import time
 import zipfile
 from pathlib import Path
 
@@ -68,6 +69,16 @@ def shown(path):
     return str(path) if str(path).isprintable() else repr(str(path))
 
 
+def open_now(path, flags):
+    """On Windows, a file that another process gives its name to cannot be opened for a moment: wait a second."""
+    for _ in range(10 if os.name == 'nt' else 0):
+        with contextlib.suppress(PermissionError):
+            return os.open(path, flags)
+        time.sleep(0.1)
+    # If a pipe takes the file's place just now, O_NONBLOCK keeps us from waiting for it. Windows has no such pipes.
+    return os.open(path, flags if os.name == 'nt' else flags | os.O_NONBLOCK)
+
+
 def read_file(what, path, largest, wanted, check_head=None):
     """The bytes of a regular file, not too large; `check_head(path, head, size)` sees the first 64 bytes before."""
     where = f'The {what} {shown(path)}'
@@ -83,9 +94,7 @@ def read_file(what, path, largest, wanted, check_head=None):
         save = 'save what it gives in a file, and ' * found.startswith('is no file')
         raise FileNotFoundError(f'{where} {found}: {save}give the path of {wanted}.')
     try:
-        # If a pipe takes the file's place just now, O_NONBLOCK keeps us from waiting for it. Windows has no such pipes.
-        more = 0 if os.name == 'nt' else os.O_NONBLOCK
-        with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | more)) as file:
+        with open(path, 'rb', opener=open_now) as file:
             size = os.fstat(file.fileno()).st_size
             check_size(where, size, largest)
             if check_head:
