@@ -69,14 +69,13 @@ def shown(path):
     return str(path) if str(path).isprintable() else repr(str(path))
 
 
-def open_now(path, flags):
-    """On Windows, a file that another process gives its name to cannot be opened for a moment: wait a second."""
+def patiently(action, *arguments):
+    """On Windows, a file that another program has in hand cannot be opened or replaced for a moment: wait a second."""
     for _ in range(10 if os.name == 'nt' else 0):
         with contextlib.suppress(PermissionError):
-            return os.open(path, flags)
+            return action(*arguments)
         time.sleep(0.1)
-    # If a pipe takes the file's place just now, O_NONBLOCK keeps us from waiting for it. Windows has no such pipes.
-    return os.open(path, flags if os.name == 'nt' else flags | os.O_NONBLOCK)
+    return action(*arguments)
 
 
 def read_file(what, path, largest, wanted, check_head=None):
@@ -94,7 +93,9 @@ def read_file(what, path, largest, wanted, check_head=None):
         save = 'save what it gives in a file, and ' * found.startswith('is no file')
         raise FileNotFoundError(f'{where} {found}: {save}give the path of {wanted}.')
     try:
-        with open(path, 'rb', opener=open_now) as file:
+        # If a pipe takes the file's place just now, O_NONBLOCK keeps us from waiting for it. Windows has no such pipes.
+        more = 0 if os.name == 'nt' else os.O_NONBLOCK
+        with open(path, 'rb', opener=lambda name, flags: patiently(os.open, name, flags | more)) as file:
             size = os.fstat(file.fileno()).st_size
             check_size(where, size, largest)
             if check_head:

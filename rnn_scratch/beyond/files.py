@@ -6,11 +6,10 @@
 import contextlib
 import itertools
 import os
-import time
 import uuid
 from pathlib import Path
 
-from .._files import shown
+from .._files import patiently, shown
 
 
 def write_whole(path, content, is_new=False):
@@ -40,7 +39,8 @@ def write_whole(path, content, is_new=False):
         if is_new:
             put_new(temporary, path)
         else:
-            replace(temporary, path)        # of an older file with two names (a hard link) the other name keeps it
+            # Of an older file with two names (a hard link) the other name keeps it.
+            patiently(os.replace, temporary, path)
     except OSError as error:
         new_file(named, is_new)
         kept = '' if is_new else ', and what was there before is still there'
@@ -56,15 +56,6 @@ def write_whole(path, content, is_new=False):
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-def replace(temporary, path):
-    """On Windows, whoever reads a file, as a virus scanner, keeps another one from getting its name: wait a second."""
-    for _ in range(10 if os.name == 'nt' else 0):
-        with contextlib.suppress(PermissionError):
-            return os.replace(temporary, path)
-        time.sleep(0.1)
-    os.replace(temporary, path)
 
 
 def put_new(temporary, path):
