@@ -301,11 +301,11 @@ def what_is_ignored(unraisable, before):
     """Python calls this for what it cannot raise: one Ctrl-C in eighty falls into the `__del__` of an array of MXNet.
     It comes again, unless the program has its own way with Ctrl-C. All else is for the hook that was there before."""
     frame = unraisable.exc_traceback and unraisable.exc_traceback.tb_frame
-    if (unraisable.exc_type is KeyboardInterrupt and frame and frame.f_code.co_name == '__del__'
-            and str(frame.f_globals.get('__name__')).startswith('mxnet.')
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler):
+    kind, is_array = unraisable.exc_type, (frame and frame.f_code.co_name == '__del__'
+                                           and str(frame.f_globals.get('__name__')).startswith('mxnet.'))
+    if is_array and kind is KeyboardInterrupt and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         once_more(signal.SIGINT)
-    else:
+    elif not (is_array and kind is AttributeError):     # an array that Ctrl-C left half made has nothing to free
         before(unraisable)
 
 

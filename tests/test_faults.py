@@ -205,6 +205,16 @@ def test_what_else_python_ignores_is_for_the_hook_before(run):
     assert result.stdout == 'RuntimeError\nKeyboardInterrupt\n', result.stderr
 
 
+def test_an_array_that_ctrl_c_left_half_made_is_deleted_in_silence(run):
+    """Here it is made without its handle. Without this package Python says what went wrong."""
+    delete = 'half = nd.sparse.RowSparseNDArray.__new__(nd.sparse.RowSparseNDArray); del half; print("on")'
+    result = run('-c', f'import sys\nimport rnn_scratch\nfrom mxnet import nd\n{delete}\n'
+                       f'sys.unraisablehook = sys.__unraisablehook__\n{delete}')
+    assert result.stdout == 'on\non\n'
+    assert result.stderr.count("AttributeError: 'RowSparseNDArray' object has no attribute 'handle'") == (
+        result.stderr.count('AttributeError')) == 1
+
+
 @pytest.mark.slow
 def test_signals_among_small_arrays(program, tmp_path, monkeypatch):
     """Python is deleting an array much of the time, and the epoch has no end that a signal could wait for."""
