@@ -211,8 +211,7 @@ def test_an_array_that_ctrl_c_left_half_made_is_deleted_in_silence(run):
     result = run('-c', f'import sys\nimport rnn_scratch\nfrom mxnet import nd\n{delete}\n'
                        f'sys.unraisablehook = sys.__unraisablehook__\n{delete}')
     assert result.stdout == 'on\non\n'
-    assert result.stderr.count("AttributeError: 'RowSparseNDArray' object has no attribute 'handle'") == (
-        result.stderr.count('AttributeError')) == 1
+    assert result.stderr.count('AttributeError') == 1 and 'handle' in result.stderr
 
 
 @pytest.mark.slow
