@@ -122,19 +122,20 @@ class Worker:
         self.errors.close()
 
 
-def compare(name, found, expected):
-    """Stop unless the peer computes the same."""
+def compare(name, found, first, expected, after_step=TOLERANCE):
+    """Stop unless the peer computes the same as the first one; `after_step` is the tolerance for its step."""
     for key in [key for key in expected if key in found]:
+        tolerance = after_step if key.endswith('after a step') else TOLERANCE
         if key == 'text':
             same, problem = found[key] == expected[key], f'it writes {found[key]}, not {expected[key]}'
         else:
             distance = abs(found[key] - expected[key]).max() / abs(expected[key]).max()
-            same, problem = distance <= TOLERANCE, f'{distance:.1e} of the largest entry away'
+            same, problem = distance <= tolerance, f'{distance:.1e} of the largest entry away'
         if not same:
-            sys.exit(f'{name} does not compute what {TUTORIAL.name} computes; the {key}: {problem}.')
+            sys.exit(f'{name} does not compute what {first} computes; the {key}: {problem}.')
 
 
-def start(peers, floors, set_threads, folder):
+def start(peers, floors, set_threads, folder, **tolerance):
     """Start the peers that can run here, and stop unless they compute the same as the first one."""
     workers, expected = [], None
     for peer in peers + floors:
@@ -147,7 +148,7 @@ def start(peers, floors, set_threads, folder):
         if peer in peers:
             found = worker.check()
             expected = expected or found
-            compare(peer.name, found, expected)
+            compare(peer.name, found, peers[0].name, expected, **tolerance)
     return workers
 
 

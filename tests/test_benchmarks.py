@@ -2,6 +2,7 @@
 import os
 import re
 import stat
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def test_peers_compute_the_same(check):
     for peer, names in [(book.D2lzh, 12), (book.Gluon, 7), (ours.Fused, 12), (numpy_alone.Peer, 12)]:
         found = check(peer)
         assert len(found) == names      # loss, gradients, parameters, text: gluon lacks five of them
-        run.compare(peer.__name__, found, expected)
+        run.compare(peer.__name__, found, 'Tutorial', expected)
     assert check(ours.Songs)['text'] == '\n'.join([str(expected['text'])] * 3)
 
 
@@ -52,8 +53,10 @@ def test_a_peer_that_computes_something_else_is_refused(check):
     expected = check(ours.Tutorial)
     for name in expected:
         other = '一二三' if name == 'text' else expected[name] * (1 + 2e-5)
-        with pytest.raises(SystemExit, match=f'the {name}: '):
-            run.compare('peer', {**expected, name: other}, expected)
+        with pytest.raises(SystemExit, match=f'peer does not compute what Tutorial computes; the {name}: '):
+            run.compare('peer', {**expected, name: other}, 'Tutorial', expected)
+        if name.endswith('after a step'):
+            run.compare('peer', {**expected, name: other}, 'Tutorial', expected, after_step=1e-4)
 
 
 def marks(page):
@@ -111,8 +114,9 @@ def test_sizes_are_measured(monkeypatch, tmp_path):
     import run
     import sizes
     monkeypatch.setattr(sizes, 'PEERS', [run.FUSED, run.TUTORIAL])
-    answers = sizes.measure(('small', 50, 8, 5, 4, 3), False, 2, str(tmp_path))
+    answers, versions = sizes.measure(('small', 50, 8, 5, 4, 3), False, 2, str(tmp_path))
     assert [len(found) for found in answers.values()] == [2, 2]
+    assert versions == {f'MXNet {version("mxnet")} with NumPy {version("numpy")}'}
     assert all(answer['seconds'] > 0 and answer['busy'] > 0 and 50 < answer['megabytes'] < 2000
                for found in answers.values() for answer in found)
 
