@@ -208,13 +208,14 @@ def test_when_one_dies_all_end(tmp_path, name):
     assert outcome.seconds < 10
 
 
+def without_times(text):
+    return re.sub(', time .* sec', '', text)
+
+
 @pytest.mark.slow
 def test_a_run_that_is_started_again_prints_what_it_would_have_printed(tmp_path):
     """Worker 0 is killed in the middle of the first run; the server stands still; and, before anything of the second
-    run is saved, worker 0 is killed once more. The models are the same, too.
-
-    To rounding: of some hundred runs with two workers one had other last digits from the first epoch on (1e-7 of a
-    perplexity), though a sum of two does not depend on their order. The cause is not known."""
+    run is saved, worker 0 is killed once more. The models are the same, too, to the last bit."""
     folders = two_folders(tmp_path)
     arguments = [*SMALL, '--sampling', 'both', '--workers', 2, '--epochs', 9]
     alone = Trial(folders[0], *arguments)
@@ -234,11 +235,11 @@ def test_a_run_that_is_started_again_prints_what_it_would_have_printed(tmp_path)
     assert re.findall(said, re.sub(r'process \d+', 'process 7', trial.text)) == [
         'worker 0 (process 7) was killed by SIGKILL.', 'the server has not answered for 5 seconds.',
         'worker 0 (process 7) was killed by SIGKILL.']
-    assert one_line_each(re.sub(said, '', trial.text)) == one_line_each(alone.text)
+    assert without_times(re.sub(said, '', trial.text)) == without_times(alone.text)
     for name in ['random', 'random-best', 'consecutive', 'consecutive-best']:
         one, other = (load_checkpoint(folder / f'{name}.safetensors') for folder in folders)
-        np.testing.assert_allclose(one.perplexities, other.perplexities, rtol=1e-6)
-        assert_same([param.asnumpy() for param in one.params], [param.asnumpy() for param in other.params], atol=1e-5)
+        assert one.perplexities == other.perplexities
+        assert_same([param.asnumpy() for param in one.params], [param.asnumpy() for param in other.params], atol=0)
 
 
 @pytest.mark.slow
