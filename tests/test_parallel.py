@@ -67,7 +67,7 @@ def test_a_state_of_two_arrays_is_carried():
 
 @pytest.mark.parametrize('engine', [d2l, fused], ids=['tutorial', 'fused'])
 def test_one_transfer_a_step(engine, monkeypatch):
-    """And two more an epoch: for the perplexity and for the checksum, one number of each worker. Of W_xh the fused
+    """And two more an epoch: for the perplexity and for the checksum, 8 and 32 bytes of each worker. Of W_xh the fused
     engine sends the rows of the 30 characters of a mini-batch at most, and there are few sizes."""
     sizes, add_up = [], parallel.Store.add_up
 
@@ -77,7 +77,7 @@ def test_one_transfer_a_step(engine, monkeypatch):
 
     monkeypatch.setattr(parallel.Store, 'add_up', watched)
     params, _ = train(engine, 'random', train_epoch=parallel.on_contexts(engine, contexts(2)))
-    assert sizes[20:] == 2 * [[2, 2]]
+    assert sizes[20:] == [[2 * 8, 2 * 8], [2 * 32, 2 * 32]]
     others = sum(param.size for param in params[1:])
     rows = {(size - others) / NUM_HIDDENS for pair in sizes[:20] for size in pair}
     if engine is fused:
