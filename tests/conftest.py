@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import rnn_scratch as d2l
 from rnn_scratch.__main__ import main
 
+import psutil  # noqa: F401 (it asks for the system when it is imported, and some tests say that it is another one)
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
