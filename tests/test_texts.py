@@ -58,11 +58,12 @@ def runs_of(text, song, n=4):
 
 @pytest.mark.slow
 def test_an_english_chapter_has_words_with_spaces_between_them(program, tmp_path):
-    printed, path = trained(program, tmp_path, (CHAPTER * 2).encode(), 'The rain', *LONG)
+    printed, path = trained(program, tmp_path, (CHAPTER * 2).encode(), 'The rain', *LONG, '--lr', 30)
     assert '(its 10 line breaks are read as spaces, as in the chapter: --keep-lines keeps them' in printed
     song = program('write', path, '--prefix', 'The rain', '--temperature', 0, '--num-chars', 60).stdout
     assert song.count('\n') == 1 and song.startswith('The rain') and f' - {song[:-1]}\n' in printed
-    assert runs_of(' '.join((CHAPTER * 2).split('\n')), song[:-1]) > 0.4
+    # By heart: with the chapter's learning rate its song would hang on the processor's rounding.
+    assert runs_of(' '.join((CHAPTER * 2).split('\n')), song[:-1]) > 0.9
 
 
 @pytest.mark.parametrize('text, line_break, prefix', [
