@@ -18,7 +18,6 @@ import collections
 import contextlib
 import hashlib
 import itertools
-import math
 import os
 import signal
 import socket
@@ -26,6 +25,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from statistics import geometric_mean
 from types import SimpleNamespace
 
 import rnn_scratch as d2l
@@ -93,10 +93,10 @@ def data_parallel(engine, team):
         perplexity = engine.train_epoch(
             rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
             lr, clipping_theta, n, data_iter=rows, **seam)
-        # The perplexity is the exponential of a mean, and all parts have the same size: of those means take the mean.
-        logs = np.log(np.frombuffer(b''.join(gather(team, np.float64(perplexity).tobytes(), ctx))))
+        parts = gather(team, np.float64(perplexity).tobytes(), ctx)
         agree(team, 'parameters', b''.join(param.asnumpy().tobytes() for param in params), ctx)
-        return math.inf if max(logs) == math.inf else math.exp(math.fsum(logs) / team.count)
+        # A perplexity is the exponential of a mean, and all parts have the same size:  exp(1/K Σ_k log perplexity_k)
+        return geometric_mean(np.frombuffer(b''.join(parts)).tolist())
 
     return train_epoch
 
