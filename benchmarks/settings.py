@@ -16,10 +16,9 @@ HERE = Path(__file__).resolve().parent
 ROUNDS = 5
 SETTINGS = {
     'as `import rnn_scratch` sets them': {},
-    "MXNet's own number of threads": {'MXNET_OMP_MAX_THREADS': str(max(1, CORES // 2))},
-    'threads spin for 10 ms': {'GOMP_SPINCOUNT': '300000'},
-    'threads do not spin': {'OMP_WAIT_POLICY': 'passive'},
-    'copies with more than one thread': {'MXNET_CPU_PARALLEL_SIZE': '200000'},
+    'one operator at a time, with a thread for each core': {'MXNET_OMP_MAX_THREADS': str(CORES)},
+    'one operator at a time, with one thread': {'OMP_NUM_THREADS': '1'},
+    "MXNet's own number of temporary memories": {'MXNET_CPU_TEMP_COPY': '4'},
     "OpenBLAS's code for a processor of 2004": {'OPENBLAS_CORETYPE': 'Prescott'},
     'oneDNN without AVX-512': {'DNNL_MAX_CPU_ISA': 'AVX2'},
 }

@@ -116,7 +116,7 @@ def look_at_libraries(rows, wrong):
 
 
 def look_at_variables(rows, wrong):
-    ours = _platform.settings()
+    ours = {} if _platform.wrong_variable() else _platform.settings()
     theirs = {name: value for name, value in os.environ.items()
               if name.startswith((*_platform.OWNERS, 'KMP_', 'MKL_', 'DMLC_')) and name not in ours}
     for who, variables in [('set by package', ours), ('set by you', theirs)]:

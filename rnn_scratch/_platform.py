@@ -28,7 +28,7 @@ LIBRARIES = {
 # ever (no workers), ends the process without a word of Python (no number), or fails at the first array.
 NUMBERS = {'OMP_NUM_THREADS': (1, 1024), 'MXNET_OMP_MAX_THREADS': (1, 1024), 'MXNET_CPU_WORKER_NTHREADS': (1, 1024),
            'MXNET_CPU_PRIORITY_NTHREADS': (1, 1024), 'OPENBLAS_NUM_THREADS': (1, 1024),
-           'GOMP_SPINCOUNT': (0, 2 ** 31 - 1), 'MXNET_CPU_PARALLEL_SIZE': (0, 2 ** 31 - 1)}
+           'MXNET_CPU_TEMP_COPY': (1, 1024), 'MXNET_CPU_PARALLEL_SIZE': (0, 2 ** 31 - 1)}
 INSTALL = 'make train (in the folder of rnn_scratch; its README has other ways)'
 ANOTHER_PYTHON = 'make train PYTHON=python3.11'
 NUMPY_ALONE = 'python examples/rnn_numpy.py (in the folder of rnn_scratch: the chapter in NumPy alone'
@@ -74,10 +74,10 @@ def start_mxnet():
         if wrong:
             return wrong, None
         import distutils.version  # noqa: F401 (MXNet imports it, after its library)
-        with environment(settings()):
+        with environment({**settings(), 'OMP_NUM_THREADS': ''}):        # it has become the number of operators
             import mxnet
-            # MXNET_CPU_PARALLEL_SIZE is read at the first copy, of each dtype; all arrays here are float32.
-            mxnet.nd.zeros(1).asnumpy()
+            one = mxnet.nd.ones((1, 1))
+            mxnet.nd.dot(one, one).wait_to_read()       # MXNet reads MXNET_CPU_TEMP_COPY when it first multiplies
         import numpy
         asscalar = mxnet.nd.NDArray.asscalar
         if (numpy.float32(0) + 0.0).dtype == numpy.float32:     # NumPy 2: sums, in d2lzh too, would lose digits
@@ -186,16 +186,15 @@ def about_variable(name, value, what_is_wrong):
 
 def settings():
     """Environment variables that make MXNet faster on this machine, without those that the user has set."""
-    given = {name for name, value in os.environ.items() if value.strip()}
+    given = {name: value.strip() for name, value in os.environ.items() if value.strip()}
+    # One thread for an operator, and an operator for each core. Several threads for one operator gain little on arrays
+    # of the chapter's size: they wait for each other many times a step, and much longer beside another busy program.
+    threads = int(given.get('MXNET_OMP_MAX_THREADS', 1))
     found = {
-        # By itself MXNet starts a thread for every second processor, as if two of them always shared one core.
-        'MXNET_OMP_MAX_THREADS': 'OMP_NUM_THREADS' not in given and str(count_cores()),
-        # Threads wait for each other by spinning, by default for milliseconds: as soon as any other program wants a
-        # core, an epoch takes four times as long. A thousand turns bridge most gaps of a quiet machine.
-        'GOMP_SPINCOUNT': 'OMP_WAIT_POLICY' not in given and '1000',
-        # A second thread of the program that splits its work, as a copy of this many numbers would on Python's thread,
-        # gives OpenMP more threads than cores: from then on none spins, and an epoch takes nearly twice as long.
-        'MXNET_CPU_PARALLEL_SIZE': str(2 ** 31 - 1),
+        'MXNET_OMP_MAX_THREADS': str(threads), 'OPENBLAS_NUM_THREADS': str(threads),
+        'MXNET_CPU_WORKER_NTHREADS': str(max(1, int(given.get('OMP_NUM_THREADS', count_cores())) // threads)),
+        # Two operators with one memory for what they note down in between wait for each other, and MXNet has four.
+        'MXNET_CPU_TEMP_COPY': '64',
         # The wheel's OpenBLAS takes a newer processor for one of 2004. Haswell's code runs on all that have AVX2.
         'OPENBLAS_CORETYPE': processor_has('AVX2') and 'Haswell',
     }
@@ -255,16 +254,16 @@ def first_match(pattern, path):
 def environment(variables):
     """Set environment variables while MXNet starts, and hide the empty ones, which a library takes for set."""
     # With an empty OPENBLAS_CORETYPE, products of NumPy were wrong by a fifth.
-    empty = {name: value for name, value in os.environ.items() if name.startswith(OWNERS) and not value.strip()}
-    for name in empty:
-        del os.environ[name]
-    os.environ.update(variables)
+    empty = {name: '' for name, value in os.environ.items() if name.startswith(OWNERS) and not value.strip()}
+    variables = {**empty, **variables}
+    before = {name: os.environ.pop(name, None) for name in variables}
+    os.environ.update({name: value for name, value in variables.items() if value})
     try:
         yield
     finally:
         for name in variables:
-            del os.environ[name]
-        os.environ.update(empty)
+            os.environ.pop(name, None)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def python(*arguments):

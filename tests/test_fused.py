@@ -98,6 +98,14 @@ def test_gluon_s_gradients(n, T, h, V):
     assert_the_same(n, T, h, V, gluon_gradients)
 
 
+@pytest.mark.parametrize('n, sizes', [(26, [9, 9, 8]), (23, [12, 11]), (15, [15])])
+def test_parts(monkeypatch, n, sizes):
+    """A mini-batch in parts for three cores, of eight sequences or more: a row of H each, and the sums are the same."""
+    monkeypatch.setattr(fused, 'NUM_PARTS', 3)
+    assert [len(X) for _, (X,) in fused.parts(nd.zeros((n, 2)))] == sizes
+    assert_the_same(n, 5, 20, 30, tutorial_gradients)
+
+
 def test_finite_differences():
     """(L(w + ε) − L(w − ε)) / 2ε along a random direction of each parameter, with L summed by `losses`."""
     n, T, h, V, epsilon = 3, 4, 6, 9, 1e-2
@@ -117,10 +125,12 @@ def test_finite_differences():
         assert numeric == pytest.approx((grad * direction).sum().asscalar(), rel=1e-3, abs=room), NAMES[2 + i]
 
 
-def test_losses():
+@pytest.mark.parametrize('n', [3, 26])
+def test_losses(monkeypatch, n):
     """Each position's cross-entropy, in the order of the chapter's outputs."""
-    X, Y = random_batch(3, 5, 40, np.random.RandomState(3))
-    params, state = larger_params(40, 8, seed=3), random_state(3, 8)
+    monkeypatch.setattr(fused, 'NUM_PARTS', 3)
+    X, Y = random_batch(n, 5, 40, np.random.RandomState(3))
+    params, state = larger_params(40, 8, seed=3), random_state(n, 8)
     l, (H,) = fused.losses(d2l.rnn, X, Y, state, params, 40)
     outputs, (H_theirs,) = d2l.rnn(d2l.to_onehot(X, 40), state, params)
     theirs = SoftmaxCrossEntropyLoss()(nd.concat(*outputs, dim=0), Y.T.reshape((-1,)))

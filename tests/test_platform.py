@@ -208,20 +208,23 @@ def test_a_size_may_be_a_number_of_numpy(run):
     assert result.stdout == '(2, 3) [[0. 1. 0.]]\n' * 2, result.stderr
 
 
-SETTINGS = ['MXNET_OMP_MAX_THREADS', 'GOMP_SPINCOUNT', 'MXNET_CPU_PARALLEL_SIZE', 'OPENBLAS_CORETYPE']
+SETTINGS = ['MXNET_OMP_MAX_THREADS', 'OPENBLAS_NUM_THREADS', 'MXNET_CPU_WORKER_NTHREADS', 'MXNET_CPU_TEMP_COPY',
+            'OPENBLAS_CORETYPE', 'OMP_NUM_THREADS']
+CORES, HASWELL = str(count_cores()), 'Haswell' if _platform.processor_has('AVX2') else 'None'
 
 
 @pytest.mark.parametrize('given, expected', [
-    ({}, [str(count_cores()), '1000', '2147483647', 'Haswell' if _platform.processor_has('AVX2') else 'None']),
-    (dict(zip(SETTINGS, ['7', '8', '9', 'Zen'])), ['7', '8', '9', 'Zen']),
-    ({'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'active'},
-     ['None', 'None', '2147483647', 'Haswell' if _platform.processor_has('AVX2') else 'None']),
+    ({}, ['1', '1', CORES, '64', HASWELL, 'None']),
+    (dict(zip(SETTINGS, ['7', '8', '9', '5', 'Zen'])), ['7', '8', '9', '5', 'Zen', 'None']),
+    # The usual way to say how many cores: MXNet hears of it as the number of operators.
+    ({'OMP_NUM_THREADS': ' 6 '}, ['1', '1', '6', '64', HASWELL, 'None']),
+    ({'OMP_NUM_THREADS': '6', 'MXNET_OMP_MAX_THREADS': '3'}, ['3', '3', '2', '64', HASWELL, 'None']),
+    ({'OMP_NUM_THREADS': '2', 'MXNET_OMP_MAX_THREADS': '3'}, ['3', '3', '1', '64', HASWELL, 'None']),
     # An empty one is as good as not set, and no library sees it.
-    ({'OMP_NUM_THREADS': '', 'OMP_WAIT_POLICY': ' ', 'GOMP_SPINCOUNT': '', 'OPENBLAS_CORETYPE': ''},
-     [str(count_cores()), '1000', '2147483647', 'Haswell' if _platform.processor_has('AVX2') else 'None']),
+    (dict(zip(SETTINGS, ['', ' ', '', '', '', ' '])), ['1', '1', CORES, '64', HASWELL, 'None']),
 ])
 def test_settings_hold_only_while_mxnet_starts(run, tmp_path, monkeypatch, given, expected):
-    for name in [*SETTINGS, 'OMP_NUM_THREADS', 'OMP_WAIT_POLICY']:
+    for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / 'mxnet.py').write_text(
         f"import os\nprint(*map(os.environ.get, {SETTINGS}), sep=',')\n"

@@ -15,25 +15,32 @@ the other, in `there_and_back`; only that of the look-up is MXNet's. They need f
 | `nd.dot(H, W_hq) + b_q`, T times | once, for all T steps | one large product instead of T small ones |
 | T gradients of W_hh, added up | one product | two tall matrices multiplied are that sum |
 | a call from Python for each operator | a call for a whole graph | MXNet does not come back to Python in between |
+| one mini-batch after the other | its sequences in parts, at the same time | each core has work, and seldom waits |
 
 The engine computes the chapter's own cell, `d2l.rnn`, and its step, `d2l.sgd`. It refuses another cell, and another
 `d2l.sgd`, such as Adam: the chapter's functions take both. Its figures are in docs/speed.md.
 """
 import functools
 import math
+import operator
+import os
 from itertools import islice
 
 import rnn_scratch as d2l  # as in training.py: the two iterators are d2lzh's own
 
 import numpy as np
 from mxnet import autograd, nd, sym
+from mxnet.gluon.utils import split_data
 
-from .. import _checks, _own_cell, model, training
+from .. import _checks, _own_cell, _platform, model, training
 from ..perplexity import perplexity
 from ..predict import greedy
 
 NUM_AHEAD = 64      # mini-batches that are made at a time
 NUM_PENDING = 500   # characters that are asked for at a time
+# Parts of a mini-batch: as many as there are operators that MXNet computes at a time.
+NUM_PARTS = int({**os.environ, **_platform.settings()}['MXNET_CPU_WORKER_NTHREADS'])
+MIN_ROWS = 8        # sequences of a part; with fewer its products take more time than another core saves
 
 
 def check_cell(rnn):
@@ -97,6 +104,13 @@ class Graph:
         return self.operator(*[arrays[name] for name in self.names])
 
 
+def parts(*arrays):
+    """Arrays of n sequences, cut for the cores: for each part its number, and its pieces of the arrays."""
+    wanted = NUM_PARTS if arrays[0].context.device_type == 'cpu' else 1
+    count = max(1, min(wanted, len(arrays[0]) // MIN_ROWS))
+    return enumerate(zip(*[split_data(array, count, even_split=False) for array in arrays]))
+
+
 def time_first(X):
     """A symbol (n, T) as (T n,): all sequences' first step, then their second."""
     return sym.reshape(sym.transpose(X), (-1,))
@@ -121,17 +135,17 @@ def scores(rows, T, n, h, q):
     return Hs, H, sym.FullyConnected(H, sym.transpose(W_hq), b_q, num_hidden=q)         # O (T n, q)
 
 
-@functools.lru_cache(maxsize=4)
-def forward(T, n, h, q):
-    """The graph from X and Y (n, T) to the cross-entropies (T n,) and H_T (n, h)."""
+@functools.lru_cache(maxsize=4 * NUM_PARTS)
+def forward(part, T, n, h, q):
+    """The graph from X and Y (n, T) to the cross-entropies (T, n) and H_T (n, h). Each part has memory of its own."""
     X, Y, W_xh = map(sym.Variable, ['X', 'Y', 'W_xh'])
     Hs, _, O = scores(sym.take(W_xh, time_first(X)), T, n, h, q)
     # l = −log softmax(O)[y], the cross-entropy
-    return Graph(-sym.pick(sym.log_softmax(O), time_first(Y)), Hs[-1])
+    return Graph(sym.reshape(-sym.pick(sym.log_softmax(O), time_first(Y)), (T, n)), Hs[-1])
 
 
-@functools.lru_cache(maxsize=4)
-def there_and_back(T, n, h, q):
+@functools.lru_cache(maxsize=4 * NUM_PARTS)
+def there_and_back(part, T, n, h, q):
     """通过时间反向传播（6.6 节）：算出损失和所有梯度的计算图。
 
     Back-propagation through time (section 6.6): the graph to the loss and to the gradients.
@@ -170,21 +184,23 @@ def there_and_back(T, n, h, q):
                                       num_outputs=T, axis=0))           # T × (n, h)
     # The last step:  ∂L/∂H_T = ∂L/∂O_T W_hqᵀ
     dH = dH_from_O[-1]                                                  # (n, h)
-    # Through tanh, whose slope is 1 − tanh²:  ∂L/∂Z_T = ∂L/∂H_T ⊙ (1 − H_T²)
-    dZs = [dH * (1 - sym.square(Hs[-1]))]                               # (n, h)
+    # Through tanh, whose slope is 1 − tanh²:  ∂L/∂Z_T = ∂L/∂H_T ⊙ (1 − H_T²), for which MXNet has one operator.
+    through_tanh = sym._internal._backward_tanh
+    dZs = [through_tanh(dH, Hs[-1])]                                    # (n, h)
     W_hh_T = sym.transpose(W_hh)        # once, not in each product: 2 % of an epoch
     for t in reversed(range(1, T)):
         # The recursion:  ∂L/∂H_t = ∂L/∂Z_{t+1} W_hhᵀ + ∂L/∂O_t W_hqᵀ.  dZs grows at its front: dZs[0] is ∂L/∂Z_{t+1}.
         dH = sym.linalg.gemm(dZs[0], W_hh_T, dH_from_O[t - 1])          # (n, h)
         # ∂L/∂Z_t = ∂L/∂H_t ⊙ (1 − H_t²)
-        dZs.insert(0, dH * (1 - sym.square(Hs[t])))                     # (n, h)
+        dZs.insert(0, through_tanh(dH, Hs[t]))                          # (n, h)
     dZ = sym.concat(*dZs, dim=0)                                        # (T n, h)
 
     # The hidden layer:  ∂L/∂W_hh = Σ_t H_{t-1}ᵀ ∂L/∂Z_t
     dW_hh = sym.dot(sym.concat(*Hs[:-1], dim=0), dZ, transpose_a=True)          # (h, h)
     # ∂L/∂b_h = Σ_t ∂L/∂Z_t, and over the n rows of each
     db_h = sym.dot(dZ, ones, transpose_a=True)                          # (h,)
-    return Graph(L, Hs[-1], dZ, dW_hh, db_h, dW_hq, db_q)
+    # The order of the work, too: from ∂L/∂W_hq on, Python adds up squares for the norm while MXNet goes on.
+    return Graph(L, dW_hq, db_q, Hs[-1], dZ, dW_hh, db_h)
 
 
 def gradients(X, Y, state, params):
@@ -205,8 +221,16 @@ def gradients(X, Y, state, params):
 
 def gradients_of_checked(X, Y, state, params):
     """`gradients` of checked arguments. That of W_xh is row-sparse: it has only the rows of the characters in X."""
-    W_xh, W_hh, b_h, W_hq, b_q = params
     H_0, = state
+    H, *sums = zip(*[gradients_of_part(i, *part, params) for i, part in parts(X, Y, H_0)])
+    # The loss is a sum over the sequences, and so is each gradient.
+    loss, *grads = (functools.reduce(operator.add, arrays) for arrays in sums)
+    return loss, (nd.concat(*H, dim=0),), grads
+
+
+def gradients_of_part(part, X, Y, H_0, params):
+    """The sequences of one part: H_T, the loss and the five gradients."""
+    W_xh, W_hh, b_h, W_hq, b_q = params
     (n, T), (h, q) = X.shape, W_hq.shape
     # The same numbers as W_xh, with a gradient that has only the rows that the mini-batch names: all others are 0.
     looked_up = W_xh.detach()
@@ -214,11 +238,11 @@ def gradients_of_checked(X, Y, state, params):
     with autograd.record():
         # X_t W_xh with one-hot X_t, for all t: the rows of W_xh that the characters name
         rows = nd.Embedding(X.T.reshape((-1,)), looked_up, *W_xh.shape, sparse_grad=True)       # (T n, h)
-    L, H, dZ, dW_hh, db_h, dW_hq, db_q = there_and_back(T, n, h, q)(
+    L, dW_hq, db_q, H, dZ, dW_hh, db_h = there_and_back(part, T, n, h, q)(
         rows=rows, H_0=H_0, W_hh=W_hh, b_h=b_h, W_hq=W_hq, b_q=b_q, Y=Y)
     # The inputs:  ∂L/∂W_xh = Σ_t X_tᵀ ∂L/∂Z_t.  With one-hot X_t: each row of dZ is added to the row that was taken.
     rows.backward(dZ)
-    return L, (H,), [looked_up.grad, dW_hh, db_h, dW_hq, db_q]
+    return H, L, looked_up.grad, dW_hh, db_h, dW_hq, db_q
 
 
 def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpus_indices, is_random_iter, num_steps,
@@ -256,9 +280,9 @@ def train_epoch(rnn, params, init_rnn_state, num_hiddens, vocab_size, ctx, corpu
                 # itself, added in 32 bits, is wrong by 1e-5 (on Windows 1e-4); nd.square takes fifteen times as long.
                 with np.errstate(over='ignore'):
                     rows, *others = grads
+                    squares = [float(np.square(grad.asnumpy()).sum()) for grad in reversed(others)]
                     rows = rows.data if rows.stype == 'row_sparse' else rows        # all other rows are 0
-                    norm = math.sqrt(sum(float(np.square(grad.asnumpy()).sum())
-                                         for grad in [rows, *others])) / size
+                    norm = math.sqrt(sum(squares, float(np.square(rows.asnumpy()).sum()))) / size
                 _checks.finite('The norm of the gradient', norm)
                 if norm > clipping_theta:
                     step *= clipping_theta / norm
@@ -284,9 +308,10 @@ def losses(rnn, X, Y, state, params, vocab_size):
     check_mini_batch(X, Y, state, params, vocab_size)
     W_xh, W_hh, b_h, W_hq, b_q = params
     H_0, = state
-    (n, T), (h, q) = X.shape, W_hq.shape
-    l, H = forward(T, n, h, q)(X=X, Y=Y, W_xh=W_xh, H_0=H_0, W_hh=W_hh, b_h=b_h, W_hq=W_hq, b_q=b_q)
-    return l, (H,)
+    l, H = zip(*[forward(i, X.shape[1], *H_0.shape, vocab_size)(X=X, Y=Y, W_xh=W_xh, H_0=H_0, W_hh=W_hh, b_h=b_h,
+                                                                W_hq=W_hq, b_q=b_q)
+                 for i, (X, Y, H_0) in parts(X, Y, H_0)])
+    return nd.concat(*l, dim=1).reshape(-1), (nd.concat(*H, dim=0),)
 
 
 @functools.lru_cache(maxsize=4)

@@ -69,15 +69,11 @@ def launch(arguments, count, restarts=0):
 
 def roles(count, port):
     """The name of each process, and the variables that tell it what it is."""
-    given = {name for name, value in os.environ.items() if value.strip()}
-    names = ([] if {'OMP_NUM_THREADS', 'MXNET_OMP_MAX_THREADS'} & given else
-             {'MXNET_OMP_MAX_THREADS', 'OPENBLAS_NUM_THREADS'} - given)
-
     def variables(role, threads, **more):
         # The cores are shared out: threads of several processes on one core would wait for each other in turns.
-        return {**dict.fromkeys(names, str(threads)), **more, 'DMLC_ROLE': role, 'DMLC_NUM_WORKER': str(count),
-                'DMLC_NUM_SERVER': '1', 'DMLC_PS_ROOT_URI': ADDRESS, 'DMLC_PS_ROOT_PORT': str(port),
-                'DMLC_NODE_HOST': ADDRESS}
+        return {'OMP_NUM_THREADS': os.environ.get('OMP_NUM_THREADS', '').strip() or str(threads), **more,
+                'DMLC_ROLE': role, 'DMLC_NUM_WORKER': str(count), 'DMLC_NUM_SERVER': '1', 'DMLC_PS_ROOT_URI': ADDRESS,
+                'DMLC_PS_ROOT_PORT': str(port), 'DMLC_NODE_HOST': ADDRESS}
 
     yield 'the scheduler', variables('scheduler', 1)
     yield 'the server', variables('server', 1)
