@@ -50,7 +50,7 @@ def sampler(temperature=1.0, top_k=None, top_p=None, seed=None):
 
 def distribution(scores, temperature=1.0, top_k=None, top_p=None):
     """The probabilities that `sampler` draws from: scores, array (q,) or (n, q) -> array of the same shape."""
-    scores = scores.astype('float64')
+    scores = scores.astype('float64', copy=False)
     p = np.exp((scores - scores.max(axis=-1, keepdims=True)) / temperature)
     if top_k is not None or top_p is not None:
         order = np.argsort(-p, kind='stable')   # from the most probable; equal ones in the order of their indices
