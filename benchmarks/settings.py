@@ -22,14 +22,13 @@ SETTINGS = {
     "OpenBLAS's code for a processor of 2004": {'OPENBLAS_CORETYPE': 'Prescott'},
     'oneDNN without AVX-512': {'DNNL_MAX_CPU_ISA': 'AVX2'},
 }
-# A process that prints the seconds of an epoch. First it copies a weight matrix, as saving a model does.
+# A process that prints the seconds of an epoch.
 PROGRAM = """
 import time, rnn_scratch as d2l, mxnet as mx
 from rnn_scratch.beyond import fused
 from task import LR, N, THETA
 corpus, _, _, q = d2l.load_data_jay_lyrics()
 params = d2l.get_params(q, {hidden}, q, mx.cpu())
-params[0].asnumpy()
 def train(epochs):
     start = time.perf_counter()
     for _ in range(epochs):

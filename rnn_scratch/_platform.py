@@ -74,10 +74,10 @@ def start_mxnet():
         if wrong:
             return wrong, None
         import distutils.version  # noqa: F401 (MXNet imports it, after its library)
-        with environment({**settings(), 'OMP_NUM_THREADS': ''}):        # it has become the number of operators
+        with environment({**settings(), 'OMP_NUM_THREADS': ''}):    # hidden: MXNET_CPU_WORKER_NTHREADS says it now
             import mxnet
-            one = mxnet.nd.ones((1, 1))
-            mxnet.nd.dot(one, one).wait_to_read()       # MXNet reads MXNET_CPU_TEMP_COPY when it first multiplies
+            # MXNet reads two of them late: when it first multiplies, and when it first copies 32-bit numbers.
+            mxnet.nd.dot(mxnet.nd.ones((1, 1)), mxnet.nd.ones((1, 1))).asnumpy()
         import numpy
         asscalar = mxnet.nd.NDArray.asscalar
         if (numpy.float32(0) + 0.0).dtype == numpy.float32:     # NumPy 2: sums, in d2lzh too, would lose digits
@@ -188,13 +188,15 @@ def settings():
     """Environment variables that make MXNet faster on this machine, without those that the user has set."""
     given = {name: value.strip() for name, value in os.environ.items() if value.strip()}
     # One thread for an operator, and an operator for each core. Several threads for one operator gain little on arrays
-    # of the chapter's size: they wait for each other many times a step, and much longer beside another busy program.
+    # of the chapter's size: they wait for each other at the end of each operator, and a step has hundreds.
     threads = int(given.get('MXNET_OMP_MAX_THREADS', 1))
     found = {
         'MXNET_OMP_MAX_THREADS': str(threads), 'OPENBLAS_NUM_THREADS': str(threads),
         'MXNET_CPU_WORKER_NTHREADS': str(max(1, int(given.get('OMP_NUM_THREADS', count_cores())) // threads)),
-        # Two operators with one memory for what they note down in between wait for each other, and MXNet has four.
+        # Operators take temporary memories in turn, and two that got the same one wait for each other. MXNet has four.
         'MXNET_CPU_TEMP_COPY': '64',
+        # Python's thread copies alone: with a team it would give OpenMP more threads than cores, which slows all.
+        'MXNET_CPU_PARALLEL_SIZE': str(2 ** 31 - 1),
         # The wheel's OpenBLAS takes a newer processor for one of 2004. Haswell's code runs on all that have AVX2.
         'OPENBLAS_CORETYPE': processor_has('AVX2') and 'Haswell',
     }
@@ -252,8 +254,8 @@ def first_match(pattern, path):
 
 @contextlib.contextmanager
 def environment(variables):
-    """Set environment variables while MXNet starts, and hide the empty ones, which a library takes for set."""
-    # With an empty OPENBLAS_CORETYPE, products of NumPy were wrong by a fifth.
+    """Set environment variables while MXNet starts, and hide those given as '' and the user's own empty ones."""
+    # A library takes an empty one for set: with OPENBLAS_CORETYPE, products of NumPy were wrong by a fifth.
     empty = {name: '' for name, value in os.environ.items() if name.startswith(OWNERS) and not value.strip()}
     variables = {**empty, **variables}
     before = {name: os.environ.pop(name, None) for name in variables}

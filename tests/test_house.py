@@ -81,7 +81,7 @@ def test_files_are_short():
     # name, lines that are kept), of any size (a long epoch that is stopped and goes on, held-out text in rows, a model
     # that goes on with another text), and a sentence for what a cell of one's own does wrong. Then came
     # songs by the hundred, and a mini-batch in parts for several cores.
-    assert max(lengths.values()) <= 440 and lengths['_checks.py'] <= 220 and sum(lengths.values()) <= 5491, lengths
+    assert max(lengths.values()) <= 440 and lengths['_checks.py'] <= 220 and sum(lengths.values()) <= 5493, lengths
 
 
 def test_the_checks_know_no_other_room():

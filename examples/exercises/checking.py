@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-# The models here are so small that two threads spend their time waiting for each other: one is many times as fast.
+# The models here are so small that two threads would spend their time waiting for each other.
 # MXNet reads this when it is imported, so the exercises import this file first.
 if 'mxnet' not in sys.modules:
     os.environ.setdefault('OMP_NUM_THREADS', '1')

@@ -15,7 +15,7 @@ the other, in `there_and_back`; only that of the look-up is MXNet's. They need f
 | `nd.dot(H, W_hq) + b_q`, T times | once, for all T steps | one large product instead of T small ones |
 | T gradients of W_hh, added up | one product | two tall matrices multiplied are that sum |
 | a call from Python for each operator | a call for a whole graph | MXNet does not come back to Python in between |
-| one mini-batch after the other | its sequences in parts, at the same time | each core has work, and seldom waits |
+| all n sequences in one operator | in parts of 8 or more, at the same time | each core has a part, and seldom waits |
 
 The engine computes the chapter's own cell, `d2l.rnn`, and its step, `d2l.sgd`. It refuses another cell, and another
 `d2l.sgd`, such as Adam: the chapter's functions take both. Its figures are in docs/speed.md.
@@ -136,8 +136,8 @@ def scores(rows, T, n, h, q):
 
 
 @functools.lru_cache(maxsize=4 * NUM_PARTS)
-def forward(part, T, n, h, q):
-    """The graph from X and Y (n, T) to the cross-entropies (T, n) and H_T (n, h). Each part has memory of its own."""
+def forward(number, T, n, h, q):
+    """The graph from X and Y (n, T) to the cross-entropies (T, n) and H_T (n, h); for each part, by number, its own."""
     X, Y, W_xh = map(sym.Variable, ['X', 'Y', 'W_xh'])
     Hs, _, O = scores(sym.take(W_xh, time_first(X)), T, n, h, q)
     # l = −log softmax(O)[y], the cross-entropy
@@ -145,10 +145,10 @@ def forward(part, T, n, h, q):
 
 
 @functools.lru_cache(maxsize=4 * NUM_PARTS)
-def there_and_back(part, T, n, h, q):
+def there_and_back(number, T, n, h, q):
     """通过时间反向传播（6.6 节）：算出损失和所有梯度的计算图。
 
-    Back-propagation through time (section 6.6): the graph to the loss and to the gradients.
+    Back-propagation through time (section 6.6): the graph to the loss and to the gradients. (`number` as in `forward`.)
 
     In the code dA stands for ∂L/∂A, which has the shape of A. L is the sum of the T n cross-entropies; O_t are the
     scores, which the chapter's code calls Y. The model, with Z_t as a name for what goes into tanh, is
@@ -199,7 +199,7 @@ def there_and_back(part, T, n, h, q):
     dW_hh = sym.dot(sym.concat(*Hs[:-1], dim=0), dZ, transpose_a=True)          # (h, h)
     # ∂L/∂b_h = Σ_t ∂L/∂Z_t, and over the n rows of each
     db_h = sym.dot(dZ, ones, transpose_a=True)                          # (h,)
-    # The order of the work, too: from ∂L/∂W_hq on, Python adds up squares for the norm while MXNet goes on.
+    # MXNet computes in this order: Python can add up the squares of ∂L/∂W_hq while MXNet computes what follows.
     return Graph(L, dW_hq, db_q, Hs[-1], dZ, dW_hh, db_h)
 
 
@@ -222,13 +222,13 @@ def gradients(X, Y, state, params):
 def gradients_of_checked(X, Y, state, params):
     """`gradients` of checked arguments. That of W_xh is row-sparse: it has only the rows of the characters in X."""
     H_0, = state
-    H, *sums = zip(*[gradients_of_part(i, *part, params) for i, part in parts(X, Y, H_0)])
+    H, *sums = zip(*[gradients_of_part(number, *part, params) for number, part in parts(X, Y, H_0)])
     # The loss is a sum over the sequences, and so is each gradient.
     loss, *grads = (functools.reduce(operator.add, arrays) for arrays in sums)
     return loss, (nd.concat(*H, dim=0),), grads
 
 
-def gradients_of_part(part, X, Y, H_0, params):
+def gradients_of_part(number, X, Y, H_0, params):
     """The sequences of one part: H_T, the loss and the five gradients."""
     W_xh, W_hh, b_h, W_hq, b_q = params
     (n, T), (h, q) = X.shape, W_hq.shape
@@ -238,7 +238,7 @@ def gradients_of_part(part, X, Y, H_0, params):
     with autograd.record():
         # X_t W_xh with one-hot X_t, for all t: the rows of W_xh that the characters name
         rows = nd.Embedding(X.T.reshape((-1,)), looked_up, *W_xh.shape, sparse_grad=True)       # (T n, h)
-    L, dW_hq, db_q, H, dZ, dW_hh, db_h = there_and_back(part, T, n, h, q)(
+    L, dW_hq, db_q, H, dZ, dW_hh, db_h = there_and_back(number, T, n, h, q)(
         rows=rows, H_0=H_0, W_hh=W_hh, b_h=b_h, W_hq=W_hq, b_q=b_q, Y=Y)
     # The inputs:  ∂L/∂W_xh = Σ_t X_tᵀ ∂L/∂Z_t.  With one-hot X_t: each row of dZ is added to the row that was taken.
     rows.backward(dZ)
@@ -308,9 +308,9 @@ def losses(rnn, X, Y, state, params, vocab_size):
     check_mini_batch(X, Y, state, params, vocab_size)
     W_xh, W_hh, b_h, W_hq, b_q = params
     H_0, = state
-    l, H = zip(*[forward(i, X.shape[1], *H_0.shape, vocab_size)(X=X, Y=Y, W_xh=W_xh, H_0=H_0, W_hh=W_hh, b_h=b_h,
-                                                                W_hq=W_hq, b_q=b_q)
-                 for i, (X, Y, H_0) in parts(X, Y, H_0)])
+    T, h, q = X.shape[1], *W_hq.shape
+    l, H = zip(*[forward(number, T, len(x), h, q)(X=x, Y=y, H_0=h_0, W_xh=W_xh, W_hh=W_hh, b_h=b_h, W_hq=W_hq, b_q=b_q)
+                 for number, (x, y, h_0) in parts(X, Y, H_0)])
     return nd.concat(*l, dim=1).reshape(-1), (nd.concat(*H, dim=0),)
 
 

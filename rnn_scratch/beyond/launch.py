@@ -70,7 +70,7 @@ def launch(arguments, count, restarts=0):
 def roles(count, port):
     """The name of each process, and the variables that tell it what it is."""
     def variables(role, threads, **more):
-        # The cores are shared out: threads of several processes on one core would wait for each other in turns.
+        # The cores are shared out, unless the user has said how many each process takes.
         return {'OMP_NUM_THREADS': os.environ.get('OMP_NUM_THREADS', '').strip() or str(threads), **more,
                 'DMLC_ROLE': role, 'DMLC_NUM_WORKER': str(count), 'DMLC_NUM_SERVER': '1', 'DMLC_PS_ROOT_URI': ADDRESS,
                 'DMLC_PS_ROOT_PORT': str(port), 'DMLC_NODE_HOST': ADDRESS}
