@@ -187,8 +187,8 @@ def about_variable(name, value, what_is_wrong):
 def settings():
     """Environment variables that make MXNet faster on this machine, without those that the user has set."""
     given = {name: value.strip() for name, value in os.environ.items() if value.strip()}
-    # One thread for an operator, and an operator for each core. Several threads for one operator gain little on arrays
-    # of the chapter's size: they wait for each other at the end of each operator, and a step has hundreds.
+    # One thread for an operator, and an operator for each core. Threads of one operator wait for each other at its end,
+    # and a step has hundreds: beside another busy program, an epoch with two threads takes ten times as long.
     threads = int(given.get('MXNET_OMP_MAX_THREADS', 1))
     found = {
         'MXNET_OMP_MAX_THREADS': str(threads), 'OPENBLAS_NUM_THREADS': str(threads),
